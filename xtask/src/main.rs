@@ -1,2 +1,53 @@
-//! placeholder
-fn main() {}
+//! The verbs a developer types: `cargo xtask <verb>`. Each verb is a file.
+//!
+//! They are Rust and not scripts because they share code with the tests, and because a machine with a Rust toolchain then
+//! needs nothing else to begin.
+#![expect(clippy::print_stdout, reason = "a developer's command shows what it does")]
+
+mod demo;
+mod docs;
+mod install;
+mod root;
+mod run_tests;
+mod steps;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "What a developer of this project types",
+    version
+)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Shows a group on this machine: its start, a failover, the old master's return.
+    Demo(demo::Arguments),
+    /// Installs what is missing, then checks, builds and tests everything.
+    Test(test::Arguments),
+    /// Writes the pages that are generated from the code.
+    Docs(docs::Arguments),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().verb {
+        Verb::Demo(arguments) => return demo::run(&arguments),
+        Verb::Test(arguments) => test::run(&arguments),
+        Verb::Docs(arguments) => docs::run(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,1 +1,57 @@
-//! placeholder
+//! Gives a test a real ZooKeeper, Redis and Sentinels, and our programs beside them.
+//!
+//! No mocks: what these servers do when killed, stopped and restarted is what the project is about. Every server runs in
+//! a temporary directory on ports nobody else takes, is ended by its own handle, and leaves no process behind, even
+//! when the test is aborted. Tests wait for states ([`eventually()`]), never for time.
+//!
+//! ```no_run
+//! # async fn example() {
+//! use std::time::Duration;
+//! let zk = testkit::ZooKeeper::start().await;
+//! let master = testkit::Redis::start().await;
+//! let replica = testkit::Redis::builder().replica_of(master.addr()).start().await;
+//! master.kill();
+//! testkit::eventually("link down", Duration::from_secs(5), async || {
+//!     replica.info("master_link_status").await.filter(|status| status == "down")
+//! })
+//! .await;
+//! zk.client().set("/redis/master", "127.0.0.1 6379").await;
+//! # }
+//! ```
+//!
+//! Networks that can be cut (network namespaces) will live in a module `netns`.
+
+mod ensemble;
+mod eventually;
+mod group;
+pub mod http;
+mod needs;
+pub mod ports;
+mod process;
+mod program;
+mod redis;
+mod redis_client;
+mod sentinel;
+mod sentinel_client;
+pub mod soak;
+mod tree;
+mod wire;
+mod writer;
+mod zookeeper;
+
+pub use self::ensemble::Ensemble;
+pub use self::eventually::{Answer, eventually};
+pub use self::group::{Group, Kind, Node, RedisNode, RunningGroup, SentinelNode, WatcherNode};
+pub use self::needs::{Need, require};
+pub use self::process::{Exit, Launch, Process};
+pub use self::program::{Program, Running};
+pub use self::redis::{Redis, RedisBuilder};
+pub use self::redis_client::RedisClient;
+pub use self::sentinel::{Sentinel, SentinelBuilder};
+pub use self::sentinel_client::SentinelClient;
+pub use self::tree::ZkClient;
+pub use self::wire::{ask, records, text};
+pub use self::writer::{Gap, Write, Writer, WriterBuilder, Written};
+pub use self::zookeeper::ZooKeeper;
+pub use ::redis::{RedisError, RedisResult, Value};
+pub use nix::sys::signal::Signal;

@@ -1,0 +1,140 @@
+//! How every program of the suite begins and ends.
+//!
+//! Each `main` is a call of [`main`]: settings are read whole, every problem is reported at once with exit code 64, then come
+//! logging, privileges, the runtime and the signal handlers, in the one order in which they work. What runs
+//! is the program's own; what it returns is the exit code. Also here: the settings as parameters of the edges.
+
+mod edges;
+mod errors;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use settings::{LogSettings, Parsed, Problems, RunAs};
+use supervisor::{Children, Exit, Notifier, Stop, drop_privileges, logging, start_process};
+use tracing::{error, warn};
+
+pub use edges::{dialing, zookeeper};
+pub use errors::{chain, refuse};
+
+/// What `main` must know of a program's settings before the program runs.
+#[derive(Debug)]
+pub struct Beginning<'a> {
+    /// How to log.
+    pub log: &'a LogSettings,
+    /// Whom to become when started as root.
+    pub run_as: Option<&'a RunAs>,
+    /// Directories that user must own.
+    pub own_paths: Vec<&'a Path>,
+}
+
+/// What the process brings to the program.
+pub struct Process {
+    /// Starts children and reaps orphans.
+    pub children: Children,
+    /// SIGTERM and its kin.
+    pub stop: Stop,
+    /// systemd, where it is.
+    pub notifier: Notifier,
+}
+
+type Failure = (Box<dyn std::error::Error>, Exit);
+
+/// Runs a program: `read` is its settings' reader, `begins` what of them is needed here, `run` the rest.
+pub fn main<C, R, B, F, Fut>(name: &str, read: R, begins: B, run: F) -> ExitCode
+where
+    R: FnOnce(Vec<OsString>, fn(&str) -> Option<OsString>) -> Result<Parsed<C>, Problems>,
+    B: FnOnce(&C) -> Beginning<'_>,
+    F: FnOnce(C, Process) -> Fut,
+    Fut: Future<Output = Exit>,
+{
+    let (config, warnings) = match read(std::env::args_os().collect(), |name| std::env::var_os(name)) {
+        Ok(Parsed::Run(config, warnings)) => (config, warnings),
+        Ok(Parsed::Show(text)) => return show(&text),
+        Err(problems) => return complain(name, &problems, Exit::Configuration),
+    };
+    let beginning = begins(&config);
+    let format = match beginning.log.format {
+        settings::LogFormat::Text => logging::LogFormat::Text,
+        settings::LogFormat::Json => logging::LogFormat::Json,
+    };
+    if let Err(problem) = logging::init(format, &beginning.log.filter) {
+        return complain(name, &problem, Exit::Configuration);
+    }
+    for reason in warnings {
+        warn!(%reason, "check the settings");
+    }
+    let begun = become_user(&beginning).and_then(|()| start_process().map_err(|e| failed(e, Exit::Internal)));
+    let exit = begun.and_then(|()| in_runtime(config, run));
+    match exit {
+        Ok(exit) => exit.into(),
+        Err((problem, exit)) => {
+            error!(reason = %chain(&*problem), code = exit.code(), "cannot start");
+            exit.into()
+        }
+    }
+}
+
+fn become_user(beginning: &Beginning<'_>) -> Result<(), Failure> {
+    let Some(run_as) = beginning.run_as else {
+        return Ok(());
+    };
+    let written = match &run_as.group {
+        Some(group) => format!("{}:{group}", run_as.user),
+        None => run_as.user.clone(),
+    };
+    let run_as: supervisor::RunAs = written.parse().map_err(|e| failed(e, Exit::Configuration))?;
+    drop_privileges(&run_as, &beginning.own_paths).map_err(|e| failed(e, Exit::Configuration))
+}
+
+fn in_runtime<C, Fut>(config: C, run: impl FnOnce(C, Process) -> Fut) -> Result<Exit, Failure>
+where
+    Fut: Future<Output = Exit>,
+{
+    // ZooKeeper's heartbeats need a worker that nothing of ours keeps busy.
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|e| failed(e, Exit::Internal))?;
+    runtime.block_on(async {
+        let stop = Stop::on_signals().map_err(|e| failed(e, Exit::Internal))?;
+        let children = Children::start().map_err(|e| failed(e, Exit::Internal))?;
+        let of = |name: &str| std::env::var_os(name);
+        let text = |name: &str| of(name).and_then(|value| value.into_string().ok());
+        let (usec, pid) = (text("WATCHDOG_USEC"), text("WATCHDOG_PID"));
+        let notifier = Notifier::new(of("NOTIFY_SOCKET").as_deref(), usec.as_deref(), pid.as_deref())
+            .map_err(|e| failed(e, Exit::Configuration))?;
+        Ok(run(
+            config,
+            Process {
+                children,
+                stop,
+                notifier,
+            },
+        )
+        .await)
+    })
+}
+
+fn failed(problem: impl std::error::Error + 'static, exit: Exit) -> Failure {
+    (Box::new(problem), exit)
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "--help and --version are asked for on a terminal"
+)]
+fn show(text: &str) -> ExitCode {
+    println!("{}", text.trim_end());
+    Exit::Clean.into()
+}
+
+/// Before logging is there: every problem, on standard error.
+#[expect(clippy::print_stderr, reason = "logging is not set up yet")]
+fn complain(name: &str, problem: &dyn std::error::Error, exit: Exit) -> ExitCode {
+    eprintln!("{name}: {}", chain(problem));
+    exit.into()
+}

@@ -1,0 +1,190 @@
+//! The writes: recording ourselves, and completing the record. No choices are made here.
+//!
+//! Every write is a compare-and-set on the versions that the decision was based on, so that of two wrappers that
+//! decided at once, one goes back to look again.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use instance::Snapshot;
+use registry::{CommitError, Expected, Registry, RegistryError, Version, Write};
+use topology::{Addr, Epoch, MasterName, Role};
+use uuid::Uuid;
+use zkpaths::{Cause, Known, Phase, RecordedMaster, State, encode_master};
+
+use crate::decide::WhyMaster;
+use crate::observe::Seen;
+use crate::view::Recorded;
+
+/// A record could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ActError {
+    /// Somebody else wrote first: look again.
+    #[error("the record changed while it was being written")]
+    Outrun,
+    /// Our Redis does not answer as the master it should be.
+    #[error("redis answers as a replica although it was started as master")]
+    NotMaster,
+    /// ZooKeeper did not take it, or did not say whether it did: look again.
+    #[error("ZooKeeper did not confirm the record")]
+    Unconfirmed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<CommitError> for ActError {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Conflict { .. } | CommitError::Missing { .. } => Self::Outrun,
+            other @ (CommitError::Unknown | CommitError::Unavailable(_)) => {
+                Self::Unconfirmed(Box::new(other))
+            }
+        }
+    }
+}
+
+impl From<RegistryError> for ActError {
+    fn from(error: RegistryError) -> Self {
+        Self::Unconfirmed(Box::new(error))
+    }
+}
+
+/// Milliseconds since 1970.
+pub fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Records us in `/redis/state` as the master to be. `/redis/master` follows when our Redis has answered as master
+/// ([`settle`]); it never names a node that does not.
+pub async fn claim(
+    registry: &Registry,
+    seen: &Seen,
+    epoch: Epoch,
+    why: WhyMaster,
+) -> Result<State, ActError> {
+    let before = match &seen.view.recorded {
+        Recorded::State(state) => Some(state),
+        Recorded::Nobody | Recorded::Legacy(_) => None,
+    };
+    let cause = match (why, before) {
+        (WhyMaster::FirstStart, _) => Cause::FirstStart,
+        (WhyMaster::RecordedIsGone, _) => Cause::TakeOver,
+        (WhyMaster::ResumeAlone, Some(state)) => state.cause,
+        (WhyMaster::ResumeAlone, None) => Cause::Repair,
+    };
+    let state = State {
+        group: before.map_or_else(Uuid::new_v4, |state| state.group),
+        name: seen.view.name.clone(),
+        epoch,
+        master: RecordedMaster {
+            addr: seen.view.me.clone(),
+            run_id: None,
+        },
+        phase: Phase::Claimed,
+        cause,
+        since_ms: now_ms(),
+        known: before.and_then(|state| state.known.clone()),
+    };
+    let path = registry.tree().state();
+    let expected = Expected::Version(seen.state_version.ok_or(ActError::Outrun)?);
+    registry
+        .commit(&[Write::Set {
+            path,
+            data: state.encode(),
+            expected,
+        }])
+        .await?;
+    Ok(state)
+}
+
+/// Completes the record of a master that has answered as one: phase, run id and lineage, with `/redis/master` in the same
+/// transaction. Refuses if the record no longer names `me`.
+pub async fn settle(registry: &Registry, me: &Addr, snapshot: &Snapshot) -> Result<State, ActError> {
+    if snapshot.replication.role != Role::Master {
+        return Err(ActError::NotMaster);
+    }
+    let node = registry
+        .read(&registry.tree().state())
+        .await?
+        .ok_or(ActError::Outrun)?;
+    let Ok(Some(before)) = State::decode(&node.data) else {
+        return Err(ActError::Outrun);
+    };
+    if before.master.addr != *me {
+        return Err(ActError::Outrun);
+    }
+    let run_id = Some(snapshot.run_id.clone());
+    let known = Known {
+        id: snapshot.replication.id.clone(),
+        offset: snapshot.replication.offset,
+    };
+    let master = RecordedMaster {
+        addr: me.clone(),
+        run_id,
+    };
+    let state = State {
+        master,
+        phase: Phase::Settled,
+        known: Some(known),
+        ..before
+    };
+    publish(registry, &state, node.version).await?;
+    Ok(state)
+}
+
+/// Writes a state and the contract znodes that follow from it, in one transaction.
+pub async fn publish(registry: &Registry, state: &State, state_version: Version) -> Result<(), ActError> {
+    let tree = registry.tree();
+    let named = tree.named_master(&state.name);
+    registry.ensure(&named).await?;
+    let data = encode_master(Some(&state.master.addr));
+    registry
+        .commit(&[
+            Write::Set {
+                path: tree.state(),
+                data: state.encode(),
+                expected: Expected::Version(state_version),
+            },
+            Write::Set {
+                path: tree.master(),
+                data: data.clone(),
+                expected: Expected::Any,
+            },
+            Write::Set {
+                path: named,
+                data,
+                expected: Expected::Any,
+            },
+        ])
+        .await?;
+    Ok(())
+}
+
+/// The state that names a promoted candidate.
+pub fn promoted(
+    seen: &Seen,
+    name: &MasterName,
+    candidate: &Addr,
+    snapshot: &Snapshot,
+    epoch: Epoch,
+) -> State {
+    let group = match &seen.view.recorded {
+        Recorded::State(state) => state.group,
+        Recorded::Nobody | Recorded::Legacy(_) => Uuid::new_v4(),
+    };
+    let known = Known {
+        id: snapshot.replication.id.clone(),
+        offset: snapshot.replication.offset,
+    };
+    State {
+        group,
+        name: name.clone(),
+        epoch,
+        master: RecordedMaster {
+            addr: candidate.clone(),
+            run_id: Some(snapshot.run_id.clone()),
+        },
+        phase: Phase::Settled,
+        cause: Cause::PromotedMember,
+        since_ms: now_ms(),
+        known: Some(known),
+    }
+}

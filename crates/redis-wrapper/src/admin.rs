@@ -1,0 +1,210 @@
+//! What the wrapper tells others about itself: `/healthz`, `/ready`, `/role` and `/metrics` on `ADMIN_PORT`.
+//!
+//! Health is the Redis answering, never ZooKeeper or a peer: an outage of ZooKeeper must not make a scheduler kill every
+//! Redis. Loading counts as healthy, waiting for a role as well.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use axum::routing::get;
+use axum::{Json, Router};
+use httpd::{Health, HttpError, Readiness};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry as MetricRegistry;
+use serde_json::{Value, json};
+use supervisor::Tasks;
+use tokio::sync::watch;
+use topology::{LinkStatus, Role};
+use zkpaths::Member;
+
+/// Where the wrapper is in its life.
+#[derive(Debug, Clone)]
+pub enum Phase {
+    /// Redis does not serve yet.
+    Starting {
+        /// What is being done or waited for.
+        doing: String,
+    },
+    /// Redis serves; its entry as last read.
+    Serving(Box<Member>),
+    /// On the way out.
+    Stopping,
+}
+
+/// What the page is made from.
+#[derive(Debug, Clone)]
+pub struct Status {
+    /// Where the wrapper is in its life.
+    pub phase: Phase,
+    /// Whether Redis answered when last asked.
+    pub answers: bool,
+}
+
+/// The page's content and its metrics.
+#[derive(Debug)]
+pub struct Page {
+    status: watch::Sender<Status>,
+    health: watch::Sender<Health>,
+    readiness: watch::Sender<Readiness>,
+    /// Counters and gauges.
+    pub metrics: Metrics,
+}
+
+impl Status {
+    /// Whether restarting the program could help.
+    pub fn health(&self) -> Health {
+        match &self.phase {
+            Phase::Starting { doing } => Health::Alive {
+                reason: doing.clone(),
+            },
+            Phase::Stopping => Health::Alive {
+                reason: "stopping".to_owned(),
+            },
+            Phase::Serving(member) if self.answers => Health::Alive {
+                reason: member.role.word().to_owned(),
+            },
+            Phase::Serving(_) => Health::Failing {
+                reason: "redis does not answer".to_owned(),
+            },
+        }
+    }
+
+    /// Whether clients can use this Redis: a master, or a replica with its whole data set.
+    pub fn readiness(&self) -> Readiness {
+        let not = |reason: &str| Readiness::NotReady {
+            reason: reason.to_owned(),
+        };
+        match &self.phase {
+            Phase::Starting { doing } => not(doing),
+            Phase::Stopping => not("stopping"),
+            Phase::Serving(_) if !self.answers => not("redis does not answer"),
+            Phase::Serving(member) => match (&member.role, member.link) {
+                (Role::Master, _) => Readiness::Ready {
+                    reason: "master".to_owned(),
+                },
+                (Role::Replica { of }, Some(LinkStatus::Up)) => Readiness::Ready {
+                    reason: format!("replica of {of}"),
+                },
+                (Role::Replica { of }, _) => not(&format!("not yet in step with the master {of}")),
+            },
+        }
+    }
+
+    /// `/role`: facts as JSON.
+    pub fn role(&self) -> Value {
+        match &self.phase {
+            Phase::Starting { doing } => json!({ "role": null, "doing": doing }),
+            Phase::Stopping => json!({ "role": null, "doing": "stopping" }),
+            Phase::Serving(member) => serde_json::to_value(member).unwrap_or(Value::Null),
+        }
+    }
+}
+
+impl Page {
+    /// A page that says that the wrapper is starting.
+    pub fn new() -> Self {
+        let status = Status {
+            phase: Phase::Starting {
+                doing: "starting".to_owned(),
+            },
+            answers: false,
+        };
+        Self {
+            health: watch::Sender::new(status.health()),
+            readiness: watch::Sender::new(status.readiness()),
+            status: watch::Sender::new(status),
+            metrics: Metrics::default(),
+        }
+    }
+
+    /// Changes the status and everything that follows from it.
+    pub fn update(&self, change: impl FnOnce(&mut Status)) {
+        self.status.send_modify(change);
+        let status = self.status.borrow();
+        self.health.send_replace(status.health());
+        self.readiness.send_replace(status.readiness());
+        self.metrics.show(&status);
+    }
+
+    /// Serves it. The port is taken before this returns.
+    pub fn serve(&self, port: u16, tasks: &Tasks) -> Result<(), HttpError> {
+        let listener = httpd::bind_wildcard(port)?;
+        let mut registry = MetricRegistry::with_prefix("redis_wrapper");
+        self.metrics.register(&mut registry);
+        let status = self.status.subscribe();
+        let router = Router::new()
+            .route("/healthz", httpd::healthz(self.health.subscribe()))
+            .route("/ready", httpd::ready(self.readiness.subscribe()))
+            .route("/role", get(async move || Json(status.borrow().role())))
+            .route("/metrics", httpd::metrics(Arc::new(registry)));
+        tasks.spawn("admin page", httpd::serve(listener, router, tasks.stop().clone()));
+        Ok(())
+    }
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Counters and gauges.
+#[derive(Debug, Default, Clone)]
+pub struct Metrics {
+    master: Gauge,
+    answers: Gauge,
+    link_up: Gauge,
+    offset: Gauge,
+    /// Whether the ZooKeeper session is up.
+    pub session_up: Gauge,
+    /// Looks at our own Redis.
+    pub looks: Counter<u64, AtomicU64>,
+    /// Times a wrong role was corrected.
+    pub corrections: Counter<u64, AtomicU64>,
+}
+
+impl Metrics {
+    fn register(&self, registry: &mut MetricRegistry) {
+        registry.register(
+            "master",
+            "1 if this Redis is master, 0 if it is a replica",
+            self.master.clone(),
+        );
+        registry.register(
+            "redis_answers",
+            "1 if Redis answered when last asked",
+            self.answers.clone(),
+        );
+        registry.register(
+            "link_up",
+            "1 if a replica is in step with its master",
+            self.link_up.clone(),
+        );
+        registry.register(
+            "replication_offset_bytes",
+            "How far the data set has come",
+            self.offset.clone(),
+        );
+        registry.register(
+            "zookeeper_session_up",
+            "1 if the ZooKeeper session is up",
+            self.session_up.clone(),
+        );
+        registry.register("looks", "Looks at our own Redis", self.looks.clone());
+        registry.register(
+            "corrections",
+            "Times a role was corrected",
+            self.corrections.clone(),
+        );
+    }
+
+    fn show(&self, status: &Status) {
+        self.answers.set(status.answers.into());
+        if let Phase::Serving(member) = &status.phase {
+            self.master.set((member.role == Role::Master).into());
+            self.link_up.set((member.link == Some(LinkStatus::Up)).into());
+            self.offset.set(member.offset);
+        }
+    }
+}

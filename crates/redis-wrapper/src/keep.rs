@@ -1,0 +1,142 @@
+//! What a running node corrects: pure, looked at about once a second and whenever `/redis/state` changes.
+//!
+//! Sentinels command a running Redis; this only closes the gaps they leave for seconds: an old master that came back
+//! beside a new one, and a replica that follows a node which is no longer master. It never acts against Sentinels
+//! that name somebody else at a higher epoch, or that are moving the role right now.
+
+use std::time::Duration;
+
+use topology::{Addr, MasterRecord, Role};
+use zkpaths::{Phase, State};
+
+use crate::view::SentinelReport;
+
+/// How long a disagreement must stand before a replica is pointed elsewhere; Sentinels move replicas themselves
+/// within this time after a failover.
+pub const REPLICA_PATIENCE: Duration = Duration::from_secs(5);
+/// The same for a node that answers as master while another one is recorded and confirmed.
+pub const MASTER_PATIENCE: Duration = Duration::from_millis(500);
+
+/// What one look sees.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// The address this node announces.
+    pub me: Addr,
+    /// What our Redis says it is.
+    pub role: Role,
+    /// Its run id, as recorded when it is master.
+    pub run_id: topology::RunId,
+    /// Its lineage.
+    pub replication_id: topology::ReplicationId,
+    /// `/redis/state`, if the copy is current.
+    pub state: Option<Box<State>>,
+    /// What the recorded master answers, if it is another node and was asked.
+    pub recorded_role: Option<Role>,
+    /// What the Sentinels say, if they were asked.
+    pub sentinels: Vec<SentinelReport>,
+    /// For how long the disagreement has stood.
+    pub standing: Duration,
+}
+
+/// What to correct.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Keep {
+    /// Nothing.
+    Nothing(WhyNothing),
+    /// We are the recorded master: complete the record (phase, run id, lineage).
+    Settle,
+    /// Follow the recorded master.
+    Follow {
+        /// The recorded, confirmed master.
+        to: Addr,
+        /// Why.
+        why: WhyFollow,
+    },
+}
+
+/// Why nothing is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhyNothing {
+    /// Role and record agree.
+    Agreed,
+    /// ZooKeeper cannot be read, or nothing is recorded: the Sentinels command.
+    NoRecord,
+    /// The recorded node does not answer as master.
+    NotConfirmed,
+    /// A Sentinel names another master at a higher epoch, or is moving the role.
+    SentinelsAreAhead,
+    /// The disagreement is young; Sentinels usually end it themselves.
+    Patience,
+}
+
+/// Why this node is pointed at another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhyFollow {
+    /// Another node is the recorded and confirmed master.
+    NoLongerMaster,
+    /// We follow a node that is not master.
+    WrongMaster,
+}
+
+/// Whether the recorded master must be asked for its role before deciding: only when role and record disagree.
+pub fn disagreement<'a>(me: &Addr, role: &Role, state: Option<&'a State>) -> Option<&'a Addr> {
+    let recorded = &state?.master.addr;
+    let agrees = match role {
+        Role::Master => recorded == me,
+        Role::Replica { of } => recorded == of || recorded == me,
+    };
+    (!agrees).then_some(recorded)
+}
+
+/// Decides. Acting on the answer makes the next look agree.
+pub fn keep(look: &Look) -> Keep {
+    let Some(state) = &look.state else {
+        return Keep::Nothing(WhyNothing::NoRecord);
+    };
+    let Some(recorded) = disagreement(&look.me, &look.role, Some(state)) else {
+        return if is_unsettled(look, state) {
+            Keep::Settle
+        } else {
+            Keep::Nothing(WhyNothing::Agreed)
+        };
+    };
+    if look.recorded_role != Some(Role::Master) {
+        return Keep::Nothing(WhyNothing::NotConfirmed);
+    }
+    if sentinels_are_ahead(&look.sentinels, &state.record()) {
+        return Keep::Nothing(WhyNothing::SentinelsAreAhead);
+    }
+    let (patience, why) = match look.role {
+        Role::Master => (MASTER_PATIENCE, WhyFollow::NoLongerMaster),
+        Role::Replica { .. } => (REPLICA_PATIENCE, WhyFollow::WrongMaster),
+    };
+    if look.standing < patience {
+        return Keep::Nothing(WhyNothing::Patience);
+    }
+    Keep::Follow {
+        to: recorded.clone(),
+        why,
+    }
+}
+
+fn is_unsettled(look: &Look, state: &State) -> bool {
+    let known = state.known.as_ref().map(|known| &known.id);
+    look.role == Role::Master
+        && state.master.addr == look.me
+        && (state.phase != Phase::Settled
+            || state.master.run_id.as_ref() != Some(&look.run_id)
+            || known != Some(&look.replication_id))
+}
+
+fn sentinels_are_ahead(reports: &[SentinelReport], recorded: &MasterRecord) -> bool {
+    reports
+        .iter()
+        .filter_map(|report| report.master.as_ref())
+        .any(|(named, flags)| {
+            flags.failover_in_progress || (named.epoch > recorded.epoch && named.addr != recorded.addr)
+        })
+}
+
+#[cfg(test)]
+mod tests;

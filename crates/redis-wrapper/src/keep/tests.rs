@@ -1,0 +1,145 @@
+//! What a running node corrects, and what it leaves to the Sentinels.
+
+use instance::Flags;
+use topology::{Epoch, RunId};
+use uuid::Uuid;
+use zkpaths::{Cause, Known, RecordedMaster};
+
+use super::*;
+
+fn addr(port: u16) -> Addr {
+    Addr::new("10.0.0.1", port).unwrap()
+}
+
+fn look(role: Role, recorded: u16) -> Look {
+    let replication_id = RunId::from_bytes([5; 20]);
+    let run_id = RunId::from_bytes([8; 20]);
+    let state = State {
+        group: Uuid::nil(),
+        name: "master1".parse().unwrap(),
+        epoch: Epoch(3),
+        master: RecordedMaster {
+            addr: addr(recorded),
+            run_id: Some(run_id.clone()),
+        },
+        phase: Phase::Settled,
+        cause: Cause::Failover,
+        since_ms: 0,
+        known: Some(Known {
+            id: replication_id.clone(),
+            offset: 1,
+        }),
+    };
+    Look {
+        me: addr(1),
+        role,
+        run_id,
+        replication_id,
+        state: Some(Box::new(state)),
+        recorded_role: Some(Role::Master),
+        sentinels: Vec::new(),
+        standing: Duration::from_secs(60),
+    }
+}
+
+fn saying(port: u16, epoch: u64, failover_in_progress: bool) -> SentinelReport {
+    let flags = Flags {
+        failover_in_progress,
+        ..Flags::default()
+    };
+    let record = MasterRecord {
+        addr: addr(port),
+        epoch: Epoch(epoch),
+    };
+    SentinelReport {
+        sentinel: addr(26379),
+        master: Some((record, flags)),
+        last_vote: Epoch(0),
+    }
+}
+
+#[test]
+fn an_old_master_follows_the_confirmed_new_one() {
+    let old = look(Role::Master, 2);
+    assert_eq!(
+        keep(&old),
+        Keep::Follow {
+            to: addr(2),
+            why: WhyFollow::NoLongerMaster
+        }
+    );
+    let young = Look {
+        standing: Duration::ZERO,
+        ..old.clone()
+    };
+    assert_eq!(keep(&young), Keep::Nothing(WhyNothing::Patience));
+    let unconfirmed = Look {
+        recorded_role: None,
+        ..old
+    };
+    assert_eq!(keep(&unconfirmed), Keep::Nothing(WhyNothing::NotConfirmed));
+}
+
+#[test]
+fn a_node_that_sentinel_just_promoted_stays_master() {
+    let promoted = Look {
+        sentinels: vec![saying(1, 4, false)],
+        ..look(Role::Master, 2)
+    };
+    assert_eq!(keep(&promoted), Keep::Nothing(WhyNothing::SentinelsAreAhead));
+    let running = Look {
+        sentinels: vec![saying(2, 3, true)],
+        ..look(Role::Master, 2)
+    };
+    assert_eq!(keep(&running), Keep::Nothing(WhyNothing::SentinelsAreAhead));
+}
+
+#[test]
+fn a_replica_of_the_wrong_node_is_moved_after_the_sentinels_had_their_time() {
+    let wrong = look(Role::Replica { of: addr(3) }, 2);
+    assert_eq!(
+        keep(&wrong),
+        Keep::Follow {
+            to: addr(2),
+            why: WhyFollow::WrongMaster
+        }
+    );
+    let early = Look {
+        standing: Duration::from_secs(2),
+        ..wrong
+    };
+    assert_eq!(keep(&early), Keep::Nothing(WhyNothing::Patience));
+}
+
+#[test]
+fn agreement_is_left_alone_and_a_replica_never_promotes_itself() {
+    assert_eq!(
+        keep(&look(Role::Replica { of: addr(2) }, 2)),
+        Keep::Nothing(WhyNothing::Agreed)
+    );
+    assert_eq!(
+        keep(&look(Role::Replica { of: addr(2) }, 1)),
+        Keep::Nothing(WhyNothing::Agreed)
+    );
+    let blind = Look {
+        state: None,
+        ..look(Role::Master, 2)
+    };
+    assert_eq!(keep(&blind), Keep::Nothing(WhyNothing::NoRecord));
+}
+
+#[test]
+fn the_recorded_master_completes_its_record_once() {
+    let settled = look(Role::Master, 1);
+    assert_eq!(keep(&settled), Keep::Nothing(WhyNothing::Agreed));
+    let restarted = Look {
+        run_id: RunId::from_bytes([9; 20]),
+        ..settled.clone()
+    };
+    assert_eq!(keep(&restarted), Keep::Settle);
+    let new_lineage = Look {
+        replication_id: RunId::from_bytes([9; 20]),
+        ..settled
+    };
+    assert_eq!(keep(&new_lineage), Keep::Settle);
+}

@@ -1,0 +1,178 @@
+//! What a wrapper knows of its group at one moment, before it decides.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use instance::{Flags, Probe, Snapshot};
+use topology::{Addr, Candidate, Epoch, Lineage, LinkStatus, MasterName, MasterRecord, ReplicationId, Role};
+use zkpaths::{Member, State};
+
+/// Everything the start decision may look at. Read by [`crate::observe`], never changed.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// The address this node will announce.
+    pub me: Addr,
+    /// The group's name.
+    pub name: MasterName,
+    /// What ZooKeeper has recorded.
+    pub recorded: Recorded,
+    /// Every registered Sentinel that answered, and what it says of this group.
+    pub sentinels: Vec<SentinelReport>,
+    /// The registered nodes, this one's own address left out.
+    pub members: Vec<Member>,
+    /// What answered at every address named by the above.
+    pub probes: BTreeMap<Addr, Probe>,
+}
+
+/// `/redis/state` and `/redis/master`, read together.
+#[derive(Debug, Clone)]
+pub enum Recorded {
+    /// Neither names anyone.
+    Nobody,
+    /// Only `/redis/master` does: a group of the original redis-zk.
+    Legacy(Addr),
+    /// The group's state.
+    State(Box<State>),
+}
+
+/// One Sentinel's answer.
+#[derive(Debug, Clone)]
+pub struct SentinelReport {
+    /// Where it was asked.
+    pub sentinel: Addr,
+    /// Whom it names, as of which epoch; `None` if it does not know the group.
+    pub master: Option<(MasterRecord, Flags)>,
+    /// The epoch of its last vote.
+    pub last_vote: Epoch,
+}
+
+impl View {
+    /// Who is believed to be master: the higher epoch of what is recorded and what any Sentinel says. On equal epochs the one that
+    /// more Sentinels name wins over the record.
+    pub fn believed(&self) -> Option<MasterRecord> {
+        let mut named: BTreeSet<(Epoch, usize, Addr)> = BTreeSet::new();
+        for (record, _) in self.sentinel_masters() {
+            let votes = self
+                .sentinel_masters()
+                .filter(|(other, _)| *other == record)
+                .count();
+            named.insert((record.epoch, votes, record.addr.clone()));
+        }
+        if let Some(record) = self.recorded.record() {
+            let votes = self
+                .sentinel_masters()
+                .filter(|(other, _)| **other == record)
+                .count();
+            named.insert((record.epoch, votes, record.addr));
+        }
+        named
+            .pop_last()
+            .map(|(epoch, _, addr)| MasterRecord { addr, epoch })
+    }
+
+    /// What the Sentinels that know the group say.
+    pub fn sentinel_masters(&self) -> impl Iterator<Item = (&MasterRecord, &Flags)> {
+        self.sentinels
+            .iter()
+            .filter_map(|report| report.master.as_ref())
+            .map(|(record, flags)| (record, flags))
+    }
+
+    /// An epoch above everything anyone has.
+    pub fn next_epoch(&self) -> Epoch {
+        let recorded = self.recorded.record().map(|record| record.epoch);
+        let named = self.sentinel_masters().map(|(record, _)| record.epoch);
+        let votes = self.sentinels.iter().map(|report| report.last_vote);
+        recorded
+            .into_iter()
+            .chain(named)
+            .chain(votes)
+            .max()
+            .map_or(Epoch(0), Epoch::next)
+    }
+
+    /// What answered at an address; `None` if nobody was asked.
+    pub fn probe(&self, addr: &Addr) -> Option<&Probe> {
+        self.probes.get(addr)
+    }
+
+    /// The snapshot of a node that answered.
+    pub fn snapshot(&self, addr: &Addr) -> Option<&Snapshot> {
+        match self.probes.get(addr)? {
+            Probe::Answered(snapshot) => Some(snapshot),
+            Probe::Loading | Probe::Refused | Probe::Unreachable | Probe::Denied(_) => None,
+        }
+    }
+
+    /// The nodes that answer as masters, this one left out, in the order of their addresses.
+    pub fn live_masters(&self) -> Vec<Addr> {
+        let others = self.probes.keys().filter(|addr| **addr != self.me);
+        let is_master = |addr: &&Addr| {
+            self.snapshot(addr)
+                .is_some_and(|s| s.replication.role == Role::Master)
+        };
+        others.filter(is_master).cloned().collect()
+    }
+
+    /// The lineage of the group's data, where it is recorded.
+    pub fn lineage(&self) -> Option<&ReplicationId> {
+        match &self.recorded {
+            Recorded::State(state) => state.known.as_ref().map(|known| &known.id),
+            Recorded::Nobody | Recorded::Legacy(_) => None,
+        }
+    }
+
+    /// The registered nodes that answer as replicas, as candidates for promotion. Whether one holds data of the group is
+    /// [`holds_data`]'s to say; a node without any is marked unusable.
+    pub fn candidates(&self) -> Vec<Candidate> {
+        let candidate = |member: &Member| {
+            let snapshot = self.snapshot(&member.addr)?;
+            let replication = &snapshot.replication;
+            let lineage = Lineage {
+                id: replication.id.clone(),
+                second: replication.second_id.clone(),
+            };
+            Some(Candidate {
+                addr: member.addr.clone(),
+                priority: replication.priority,
+                offset: replication.offset,
+                run_id: snapshot.run_id.clone(),
+                usable: holds_data(snapshot, self.lineage()),
+                lineage,
+            })
+        };
+        self.members.iter().filter_map(candidate).collect()
+    }
+}
+
+/// Whether a Sentinel with these flags does not reach the master: its connection is gone at once when the process dies.
+pub fn sees_down(flags: Flags) -> bool {
+    flags.subjectively_down || flags.objectively_down || flags.disconnected
+}
+
+/// Whether a node holds data of the group. A replica that has never synchronised has a lineage of its own and reports
+/// offset 1 (server.c, `genRedisInfoString`); one that is linked or has replicated a byte counts whatever its lineage.
+pub fn holds_data(snapshot: &Snapshot, lineage: Option<&ReplicationId>) -> bool {
+    let replication = &snapshot.replication;
+    let own = Lineage {
+        id: replication.id.clone(),
+        second: replication.second_id.clone(),
+    };
+    match lineage {
+        Some(recorded) if own.includes(recorded) => true,
+        _ => replication.offset > 1 || replication.link == Some(LinkStatus::Up),
+    }
+}
+
+impl Recorded {
+    /// Who is recorded as master. A legacy group has no epoch; 0 is what its Sentinels start with.
+    pub fn record(&self) -> Option<MasterRecord> {
+        match self {
+            Recorded::Nobody => None,
+            Recorded::Legacy(addr) => Some(MasterRecord {
+                addr: addr.clone(),
+                epoch: Epoch(0),
+            }),
+            Recorded::State(state) => Some(state.record()),
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The wrapper as a parent: signals, exit codes, no orphans, and what happens to its znodes.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails where its world is not as it must be"
+)]
+
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use testkit::{Exit, Group, RunningGroup, ZooKeeper, eventually, http};
+use topology::Role;
+
+const SOON: Duration = Duration::from_secs(20);
+
+fn alive(pid: u32) -> bool {
+    kill(Pid::from_raw(pid.try_into().unwrap()), None).is_ok()
+}
+
+async fn one(zk: &ZooKeeper) -> RunningGroup {
+    Group::new(&zk.hosts()).redis(1).start().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_requested_stop_is_clean_and_asking_twice_changes_nothing() {
+    let zk = ZooKeeper::start().await;
+    let group = one(&zk).await;
+    let wrapper = group.redis(0).program();
+    let redis = wrapper.child_pid().unwrap();
+    wrapper.terminate();
+    wrapper.terminate();
+    assert_eq!(wrapper.wait_exit(SOON).await, Exit::Code(0));
+    assert!(!alive(redis));
+    assert!(
+        zk.client().children("/redis/members").await.is_empty(),
+        "gone with the wrapper, not with the session"
+    );
+    assert!(zk.client().children("/redis/locks/bootstrap").await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_redis_ends_the_wrapper_with_its_code() {
+    let zk = ZooKeeper::start().await;
+    let group = one(&zk).await;
+    let wrapper = group.redis(0).program();
+    let redis = Pid::from_raw(wrapper.child_pid().unwrap().try_into().unwrap());
+    kill(redis, Signal::SIGKILL).unwrap();
+    assert_eq!(wrapper.wait_exit(SOON).await, Exit::Code(137));
+    assert!(zk.client().children("/redis/members").await.is_empty());
+    assert!(wrapper.log().contains("redis ended by itself"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_wrapper_leaves_no_redis_and_its_entry_ends_with_the_session() {
+    let zk = ZooKeeper::start().await;
+    let group = one(&zk).await;
+    let wrapper = group.redis(0).program();
+    let redis = wrapper.child_pid().unwrap();
+    wrapper.signal(Signal::SIGKILL);
+    assert_eq!(wrapper.wait_exit(SOON).await, Exit::Signal(9));
+    eventually("redis gone", Duration::from_secs(2), async || !alive(redis)).await;
+    zk.client()
+        .wait_for_children("/redis/members", 0, Duration::from_secs(8))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn losing_zookeeper_stops_nothing_and_everything_is_registered_again() {
+    let zk = ZooKeeper::start().await;
+    let group = Group::new(&zk.hosts()).redis(3).start().await;
+    let master = group.master().await;
+    let pids: Vec<_> = group
+        .all_redis()
+        .iter()
+        .map(|node| node.program().child_pid())
+        .collect();
+    zk.kill();
+    // Longer than the session timeout: the sessions end.
+    let away = tokio::time::Instant::now();
+    eventually("the session to be over", SOON, async || {
+        let metrics = http::get(group.redis(master).http(), "/metrics")
+            .await
+            .map_err(|e| e.to_string())?;
+        let up =
+            String::from_utf8_lossy(metrics.body.as_ref()).contains("\nredis_wrapper_zookeeper_session_up 1");
+        let healthy = http::get(group.redis(master).http(), "/healthz")
+            .await
+            .map_err(|e| e.to_string())?
+            .status;
+        assert_eq!(healthy, 200, "health never depends on ZooKeeper");
+        let long_enough = away.elapsed() > Duration::from_secs(7);
+        if up || !long_enough {
+            Err(format!("up: {up}"))
+        } else {
+            Ok(())
+        }
+    })
+    .await;
+    assert_eq!(group.redis(master).role().await, Some(Role::Master));
+    zk.restart().await;
+    zk.client().wait_for_children("/redis/members", 3, SOON).await;
+    assert_eq!(group.wait_settled(SOON).await, master);
+    let after: Vec<_> = group
+        .all_redis()
+        .iter()
+        .map(|node| node.program().child_pid())
+        .collect();
+    assert_eq!(pids, after);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orphans_are_reaped_and_signals_forwarded_as_pid_1() {
+    if !testkit::require(&[testkit::Need::Redis]) || !nix::unistd::geteuid().is_root() {
+        eprintln!("SKIPPED, not tested: PID 1 needs root for a process namespace of its own");
+        return;
+    }
+    let zk = ZooKeeper::start().await;
+    let [port, admin] = testkit::ports::some();
+    let wrapper = testkit::Program::new("redis-wrapper")
+        .env("ZK_HOSTS", zk.hosts())
+        .env("BIND_IP", "127.0.0.1")
+        .env("PORT0", port.to_string())
+        .env("ADMIN_PORT", admin.to_string())
+        .under(&["unshare", "-pf", "--mount-proc", "--kill-child"])
+        .start();
+    wrapper.wait_log("redis serves", SOON).await;
+    let inner = wrapper.children()[0];
+    kill(Pid::from_raw(inner.try_into().unwrap()), Signal::SIGTERM).unwrap();
+    assert_eq!(wrapper.wait_exit(SOON).await, Exit::Code(0));
+    assert!(
+        wrapper.log().contains("ready to exit, bye bye"),
+        "redis saved and ended by itself"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn started_as_root_it_runs_as_another_user() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("SKIPPED, not tested: RUN_AS needs root");
+        return;
+    }
+    let zk = ZooKeeper::start().await;
+    // A directory that the user can reach, unlike a temporary one of root's.
+    let data = tempfile::Builder::new().prefix("run-as-").tempdir().unwrap();
+    let wrapper = testkit::Program::new("redis-wrapper")
+        .env("ZK_HOSTS", zk.hosts())
+        .env("BIND_IP", "127.0.0.1")
+        .env("PORT0", testkit::ports::free().to_string())
+        .env("DATA_DIR", data.path().to_string_lossy())
+        .env("RUN_AS", "nobody")
+        .start();
+    wrapper.wait_log("redis serves", SOON).await;
+    for pid in [wrapper.pid(), wrapper.child_pid().unwrap()] {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        assert!(status.contains("Uid:\t65534\t65534\t65534\t65534"), "{status}");
+    }
+    let redis = wrapper.child_pid().unwrap();
+    wrapper.signal(Signal::SIGKILL);
+    eventually("redis gone with its parent", Duration::from_secs(2), async || {
+        !alive(redis)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn systemd_is_told_when_redis_serves_and_is_registered() {
+    let zk = ZooKeeper::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("notify");
+    let socket = tokio::net::UnixDatagram::bind(&path).unwrap();
+    let wrapper = testkit::Program::new("redis-wrapper")
+        .env("ZK_HOSTS", zk.hosts())
+        .env("BIND_IP", "127.0.0.1")
+        .env("PORT0", testkit::ports::free().to_string())
+        .env("NOTIFY_SOCKET", path.to_string_lossy())
+        .env("WATCHDOG_USEC", "10000000")
+        .start();
+    let mut told = Vec::new();
+    let mut buffer = [0; 512];
+    let all = |told: &[String]| {
+        let has = |line: &str| told.iter().any(|text: &String| text.contains(line));
+        has("READY=1") && has("STATUS=master at") && has("WATCHDOG=1")
+    };
+    while !all(&told) {
+        let received = tokio::time::timeout(SOON, socket.recv(&mut buffer)).await;
+        let length = received.unwrap_or_else(|_| panic!("only {told:?}")).unwrap();
+        told.push(String::from_utf8_lossy(&buffer[..length]).into_owned());
+        if told.last().unwrap().contains("READY=1") {
+            assert_eq!(
+                zk.client().children("/redis/members").await.len(),
+                1,
+                "registered before it is called ready"
+            );
+        }
+    }
+    let child = wrapper.child_pid().unwrap();
+    let environment = std::fs::read(format!("/proc/{child}/environ")).unwrap();
+    assert!(
+        !String::from_utf8_lossy(&environment).contains("NOTIFY_SOCKET"),
+        "it is the wrapper's conversation"
+    );
+}

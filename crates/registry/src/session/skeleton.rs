@@ -1,0 +1,78 @@
+//! The persistent znodes that must exist before anything else can. Made by whoever comes first.
+
+use futures_util::future::join_all;
+use zookeeper_client::Client;
+
+use super::Link;
+use crate::error::Fault;
+
+/// What could not be made, and why.
+pub(super) struct Obstacle {
+    pub(super) path: String,
+    pub(super) fault: Fault,
+}
+
+/// Makes the chroot and the tree's skeleton; the client that is returned works under the chroot.
+pub(super) async fn make(link: &Link, client: Client) -> Result<Client, Obstacle> {
+    let client = match &link.dial.chroot {
+        None => client,
+        Some(chroot) => {
+            for (end, _) in chroot.match_indices('/').skip(1) {
+                above(link, &client, &chroot[..end]).await?;
+            }
+            above(link, &client, chroot).await?;
+            rooted(client, chroot)?
+        }
+    };
+    let root = link.tree.root();
+    let paths = link.tree.skeleton();
+    // Sent at once, in order: one round trip for all of them.
+    let options = link.persistent();
+    let requests = paths
+        .iter()
+        .map(|path| client.create(path.as_str(), b"", &options));
+    let answers = link.answer(async { Ok(join_all(requests).await) }).await;
+    let answers = answers.map_err(|fault| Obstacle {
+        path: root.to_string(),
+        fault,
+    })?;
+    for (path, answer) in paths.iter().zip(answers) {
+        match answer.map(|_| ()).map_err(Fault::from) {
+            Ok(()) | Err(Fault::Exists) => {}
+            // Up to the root, others may have prepared the way and left us no right to create there.
+            Err(Fault::Denied) if root.as_str().starts_with(path.as_str()) => {
+                above(link, &client, path.as_str()).await?;
+            }
+            Err(fault) => {
+                return Err(Obstacle {
+                    path: path.to_string(),
+                    fault,
+                });
+            }
+        }
+    }
+    Ok(client)
+}
+
+/// The client, seeing `chroot` as its top.
+pub(super) fn rooted(client: Client, chroot: &str) -> Result<Client, Obstacle> {
+    client.chroot(chroot).map_err(|_| Obstacle {
+        path: chroot.to_owned(),
+        fault: Fault::Missing,
+    })
+}
+
+/// Makes one znode above the tree, unless it exists.
+async fn above(link: &Link, client: &Client, path: &str) -> Result<(), Obstacle> {
+    let obstacle = |fault| Obstacle {
+        path: path.to_owned(),
+        fault,
+    };
+    match link.answer(client.check_stat(path)).await.map_err(obstacle)? {
+        Some(_) => Ok(()),
+        None => match link.answer(client.create(path, b"", &link.persistent())).await {
+            Ok(_) | Err(Fault::Exists) => Ok(()),
+            Err(fault) => Err(obstacle(fault)),
+        },
+    }
+}

@@ -1,0 +1,234 @@
+//! Starting redis-sentinel: the file, the command, and its first answer.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use instance::InstanceError;
+use settings::{Bind, Secret, vars};
+use supervisor::{Child, ChildCommand, Children, DeathSignal, SpawnError};
+use tokio::time::{Instant, sleep};
+use topology::{RunId, conf_file};
+use tracing::{info, warn};
+
+use crate::config::Config;
+use crate::observe::Observer;
+use crate::private::{Private, PrivateError};
+use crate::render::{self, Dropped, Fixed, Secrets, Timing, Tls};
+use crate::template::{Template, TemplateError};
+use crate::view::Seed;
+
+/// How long a started Sentinel may take to answer. It takes ten milliseconds, on a machine that is not overloaded.
+const FIRST_ANSWER: Duration = Duration::from_secs(10);
+
+/// Sentinel could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// Its file cannot be written.
+    #[error("cannot write Sentinel's configuration")]
+    File(#[source] PrivateError),
+    /// The program cannot be started.
+    #[error("cannot start redis-sentinel")]
+    Spawn(#[source] SpawnError),
+}
+
+/// Sentinel runs and cannot be spoken to.
+#[derive(Debug, thiserror::Error)]
+pub enum Mute {
+    /// It does not let us in.
+    #[error(
+        "redis-sentinel does not accept our password; set SENTINEL_PASSWORD to the one in its configuration"
+    )]
+    Denied(#[source] InstanceError),
+    /// Another one answers at its address.
+    #[error("another Sentinel answers where ours should; choose another PORT0, or end what listens there")]
+    Other,
+    /// It does not answer.
+    #[error("redis-sentinel did not answer within {FIRST_ANSWER:?}")]
+    Silent(#[source] InstanceError),
+}
+
+/// Everything that is the same at each start.
+pub struct Launcher {
+    program: PathBuf,
+    args: Vec<OsString>,
+    template: Template,
+    fixed: Fixed,
+    private: Private,
+    told: Vec<Dropped>,
+}
+
+impl Launcher {
+    /// Reads the template, once: what it says holds until the wrapper is started again.
+    pub fn new(config: &Config, private: Private) -> Result<Self, TemplateError> {
+        let template = Template::read(config.template.as_deref())?;
+        let fixed = fixed(config, &private);
+        let (args, dropped) = without_supervised(&config.child_args, &fixed);
+        warn_of(&dropped);
+        let program = config.server.clone();
+        Ok(Self {
+            program,
+            args,
+            template,
+            fixed,
+            private,
+            told: Vec::new(),
+        })
+    }
+
+    /// The password that the own Sentinel will ask for, where only the template has one.
+    pub fn template_password(&self) -> Option<String> {
+        let settings = self
+            .template
+            .lines()
+            .iter()
+            .filter_map(|line| line.setting.as_ref());
+        let last = settings.rev().find(|setting| setting.name == "requirepass")?;
+        last.values.first().cloned()
+    }
+
+    /// The private directory.
+    pub fn private(&self) -> &Private {
+        &self.private
+    }
+
+    /// Writes the file and starts Sentinel.
+    pub async fn start(&mut self, seed: &Seed, children: &Children) -> Result<Child, LaunchError> {
+        let rendered = render::render(&self.template, &self.fixed, seed);
+        if rendered.dropped != self.told {
+            warn_of(&rendered.dropped);
+            self.told = rendered.dropped;
+        }
+        let file = self.private.write(&rendered.text).map_err(LaunchError::File)?;
+        let mut args = vec![OsString::from(&file)];
+        args.extend(self.args.iter().cloned());
+        let command = ChildCommand {
+            program: self.program.clone(),
+            args,
+            env_remove: secret_variables(),
+            dir: self.private.dir().to_owned(),
+            // It may write its state; what it knows is not lost by ending, and nobody writes through it.
+            on_parent_death: DeathSignal::Terminate,
+        };
+        let child = children.spawn(command).await.map_err(LaunchError::Spawn)?;
+        let (master, epoch, highest) = (&seed.master.addr, seed.master.epoch.0, seed.epoch.0);
+        let replicas = seed.replicas.iter().filter(|replica| *replica != master).count();
+        let (pid, peers) = (child.pid(), seed.peers.len());
+        info!(pid, %master, epoch, highest, id = %seed.id, peers, replicas, "sentinel started");
+        Ok(child)
+    }
+}
+
+/// Waits until the Sentinel of this run id answers. Another may answer first, where the port was in use.
+pub async fn answering(observer: &Observer, id: &RunId) -> Result<(), Mute> {
+    let deadline = Instant::now() + FIRST_ANSWER;
+    loop {
+        let asked = async { observer.own_sentinel().await?.my_id().await };
+        let late = Instant::now() >= deadline;
+        match asked.await {
+            Ok(answered) if answered == *id => return Ok(()),
+            Ok(_) if late => return Err(Mute::Other),
+            Err(denied @ InstanceError::Denied { .. }) => return Err(Mute::Denied(denied)),
+            Err(silent) if late => return Err(Mute::Silent(silent)),
+            Ok(_) | Err(_) => sleep(Duration::from_millis(10)).await,
+        }
+    }
+}
+
+/// Variables that redis-sentinel must not inherit.
+fn secret_variables() -> Vec<OsString> {
+    let secrets = vars::TABLE
+        .iter()
+        .filter(|variable| variable.kind == vars::Kind::Secret);
+    secrets.map(|variable| OsString::from(variable.name)).collect()
+}
+
+fn fixed(config: &Config, private: &Private) -> Fixed {
+    let timing = |value, chosen| {
+        if chosen {
+            Timing::Chosen(value)
+        } else {
+            Timing::Default(value)
+        }
+    };
+    let syncs = config.parallel_syncs;
+    let exposed = |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.expose().to_owned());
+    Fixed {
+        name: config.group.name.clone(),
+        bind: match config.network.bind {
+            Bind::Wildcard => None,
+            Bind::Address(ip) => Some(ip),
+        },
+        port: config.network.port,
+        announce: config.network.announce.clone(),
+        dir: private.dir().to_owned(),
+        quorum: config.quorum,
+        down_after: timing(config.down_after, config.chosen.down_after),
+        failover_timeout: timing(config.failover_timeout, config.chosen.failover_timeout),
+        parallel_syncs: if config.chosen.parallel_syncs {
+            Timing::Chosen(syncs)
+        } else {
+            Timing::Default(syncs)
+        },
+        secrets: Secrets {
+            redis_user: config.credentials.redis_user.clone(),
+            redis_password: exposed(&config.credentials.redis_password),
+            sentinel_password: exposed(&config.credentials.sentinel_password),
+        },
+        tls: config.tls.as_ref().map(|tls| Tls {
+            ca: tls.ca.clone(),
+            cert: tls.cert.clone(),
+            key: tls.key.clone(),
+        }),
+    }
+}
+
+fn warn_of(dropped: &[Dropped]) {
+    for Dropped {
+        file,
+        line,
+        setting,
+        why,
+    } in dropped
+    {
+        warn!(path = %file, line, setting, reason = why.word(), "a setting has no effect");
+    }
+}
+
+/// The arguments after `--`, in which each `--name` begins a setting, without those that would break supervision.
+pub(crate) fn without_supervised(args: &[OsString], fixed: &Fixed) -> (Vec<OsString>, Vec<Dropped>) {
+    let mut kept = Vec::new();
+    let mut dropped = Vec::new();
+    let mut rest = args.iter().enumerate().peekable();
+    while let Some((place, arg)) = rest.next() {
+        let mut group = vec![arg.clone()];
+        while let Some((_, value)) = rest.next_if(|(_, next)| !next.to_string_lossy().starts_with("--")) {
+            group.push(value.clone());
+        }
+        let words: Vec<String> = group
+            .iter()
+            .map(|word| conf_file::quote(&word.to_string_lossy()))
+            .collect();
+        let line = words.join(" ");
+        let setting = conf_file::settings(line.trim_start_matches('-'))
+            .into_iter()
+            .next();
+        match setting
+            .as_ref()
+            .and_then(|setting| Some((setting, render::unwanted(setting, fixed)?)))
+        {
+            None => kept.extend(group),
+            Some((setting, why)) => {
+                let (file, line) = (Arc::from("arguments after --"), place + 1);
+                dropped.push(Dropped {
+                    file,
+                    line,
+                    setting: render::shown(setting),
+                    why,
+                });
+            }
+        }
+    }
+    (kept, dropped)
+}

@@ -1,0 +1,200 @@
+//! The private configuration file of the own Sentinel, as text.
+//!
+//! The user's lines come first, without those that would break supervision; then ours. Sentinel reads the whole file
+//! before it applies `sentinel` settings in its own order, so the order of the lines decides nothing. The result holds
+//! passwords: it belongs into a file that only its owner can read.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use topology::conf_file::Setting;
+use topology::{Addr, MasterName, Quorum};
+
+use crate::template::Template;
+use crate::view::Seed;
+
+/// What does not change while the wrapper runs.
+#[derive(Clone)]
+pub struct Fixed {
+    /// The group.
+    pub name: MasterName,
+    /// Where to listen; `None` is everywhere.
+    pub bind: Option<IpAddr>,
+    /// The port to listen on.
+    pub port: u16,
+    /// Where the others find it.
+    pub announce: Addr,
+    /// The private directory.
+    pub dir: PathBuf,
+    /// How many Sentinels must agree that the master is down.
+    pub quorum: Quorum,
+    /// `down-after-milliseconds`.
+    pub down_after: Timing<Duration>,
+    /// `failover-timeout`.
+    pub failover_timeout: Timing<Duration>,
+    /// `parallel-syncs`.
+    pub parallel_syncs: Timing<u32>,
+    /// The credentials.
+    pub secrets: Secrets,
+    /// Certificates, where everything speaks TLS.
+    pub tls: Option<Tls>,
+}
+
+/// A value, and whether the user chose it in the environment: then it wins over the template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Timing<T> {
+    /// The default: the template may say otherwise.
+    Default(T),
+    /// Chosen.
+    Chosen(T),
+}
+
+impl<T: Copy> Timing<T> {
+    fn value(self) -> T {
+        match self {
+            Self::Default(value) | Self::Chosen(value) => value,
+        }
+    }
+}
+
+/// Passwords and the user, in the clear: they go into the file.
+#[derive(Clone, Default)]
+pub struct Secrets {
+    /// User at the Redis nodes.
+    pub redis_user: Option<String>,
+    /// Password at the Redis nodes.
+    pub redis_password: Option<String>,
+    /// Password of the Sentinels, among themselves too.
+    pub sentinel_password: Option<String>,
+}
+
+/// Certificate files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// Whom to trust.
+    pub ca: PathBuf,
+    /// The own certificate.
+    pub cert: Option<PathBuf>,
+    /// Its key.
+    pub key: Option<PathBuf>,
+}
+
+/// The text, and what was left out of the user's.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// The whole file.
+    pub text: String,
+    /// The lines left out.
+    pub dropped: Vec<Dropped>,
+}
+
+/// A setting of the user's that is left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dropped {
+    /// In which file, or "arguments".
+    pub file: Arc<str>,
+    /// Line number there.
+    pub line: usize,
+    /// Its name, never its values: they may be secrets.
+    pub setting: String,
+    /// Why.
+    pub why: Why,
+}
+
+/// Why a setting of the user's is left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// The wrapper decides it.
+    Supervised,
+    /// It comes from ZooKeeper: identity, master, peers, replicas, epochs.
+    FromZooKeeper,
+    /// The credentials or certificates come from the environment.
+    Credentials,
+    /// The environment sets the same, explicitly.
+    Environment,
+}
+
+impl Why {
+    /// The reason for logs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Supervised => "the wrapper decides it",
+            Self::FromZooKeeper => "it comes from ZooKeeper",
+            Self::Credentials => "credentials come from the environment",
+            Self::Environment => "the environment sets it",
+        }
+    }
+}
+
+/// The file for one start.
+pub fn render(template: &Template, fixed: &Fixed, seed: &Seed) -> Rendered {
+    let mut dropped = Vec::new();
+    let mut text =
+        String::from("# Made by sentinel-wrapper for one start of redis-sentinel. Changes here are lost.\n");
+    for line in template.lines() {
+        let why = line.setting.as_ref().and_then(|setting| unwanted(setting, fixed));
+        if let (Some(why), Some(setting)) = (why, &line.setting) {
+            let setting = shown(setting);
+            dropped.push(Dropped {
+                file: line.file.clone(),
+                line: line.number,
+                setting,
+                why,
+            });
+        } else {
+            text.push_str(&line.text);
+            text.push('\n');
+        }
+    }
+    lines::ours(&mut text, template, fixed, seed);
+    Rendered { text, dropped }
+}
+
+/// The words by which a reader finds the line again.
+pub(crate) fn shown(setting: &Setting) -> String {
+    match setting.values.first() {
+        Some(word) if setting.name == "sentinel" => format!("sentinel {}", word.to_ascii_lowercase()),
+        _ => setting.name.clone(),
+    }
+}
+
+/// Why this setting of the user's must not reach Sentinel, if it must not.
+pub(crate) fn unwanted(setting: &Setting, fixed: &Fixed) -> Option<Why> {
+    match setting.name.as_str() {
+        "port" | "tls-port" | "bind" | "daemonize" | "logfile" | "dir" | "protected-mode" | "supervised"
+        | "pidfile" | "unixsocket" | "replicaof" | "slaveof" => Some(Why::Supervised),
+        "requirepass" => fixed.secrets.sentinel_password.as_ref().map(|_| Why::Credentials),
+        "tls-replication" | "tls-ca-cert-file" | "tls-cert-file" | "tls-key-file" => {
+            fixed.tls.as_ref().map(|_| Why::Credentials)
+        }
+        "sentinel" => unwanted_sentinel(&setting.values, fixed),
+        _ => None,
+    }
+}
+
+fn unwanted_sentinel(values: &[String], fixed: &Fixed) -> Option<Why> {
+    let word = values.first()?.to_ascii_lowercase();
+    let ours = values.get(1).is_some_and(|name| name == fixed.name.as_str());
+    let chosen = |chosen: bool| (ours && chosen).then_some(Why::Environment);
+    let secret = |secret: &Option<String>| secret.as_ref().map(|_| Why::Credentials);
+    match word.as_str() {
+        "myid" | "current-epoch" => Some(Why::FromZooKeeper),
+        "announce-ip" | "announce-port" => Some(Why::Supervised),
+        "monitor" | "known-sentinel" | "known-replica" | "known-slave" | "config-epoch" | "leader-epoch" => {
+            ours.then_some(Why::FromZooKeeper)
+        }
+        "down-after-milliseconds" => chosen(matches!(fixed.down_after, Timing::Chosen(_))),
+        "failover-timeout" => chosen(matches!(fixed.failover_timeout, Timing::Chosen(_))),
+        "parallel-syncs" => chosen(matches!(fixed.parallel_syncs, Timing::Chosen(_))),
+        "auth-user" => secret(&fixed.secrets.redis_user).filter(|_| ours),
+        "auth-pass" => secret(&fixed.secrets.redis_password).filter(|_| ours),
+        "sentinel-pass" | "sentinel-user" => secret(&fixed.secrets.sentinel_password),
+        _ => None,
+    }
+}
+
+mod lines;
+#[cfg(test)]
+mod tests;

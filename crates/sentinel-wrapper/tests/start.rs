@@ -1,0 +1,355 @@
+//! From nothing to a registered Sentinel, and back.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+mod common;
+
+use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
+
+use common::{Group, NAME, SOON, Wrapper, add_member, program, record, registration};
+use tempfile::TempDir;
+use testkit::{Exit, Redis, SentinelClient, ZooKeeper, eventually, ports};
+use topology::Addr;
+
+#[tokio::test]
+async fn gives_up_with_one_clear_line_when_nobody_becomes_master() {
+    let zk = ZooKeeper::start().await;
+    let dir = TempDir::new().unwrap();
+    let wrapper = program(&zk.hosts(), ports::free(), dir.path())
+        .env("MASTER_WAIT", "1s")
+        .start();
+    assert_eq!(wrapper.wait_exit(SOON).await, Exit::Code(1));
+    let log = wrapper.log();
+    assert_eq!(
+        log.lines().filter(|line| line.contains("giving up")).count(),
+        1,
+        "{log}"
+    );
+}
+
+#[tokio::test]
+async fn without_zookeeper_it_tries_on_and_says_so_once() {
+    let dir = TempDir::new().unwrap();
+    let hosts = format!("127.0.0.1:{}", ports::free());
+    let wrapper = program(&hosts, ports::free(), dir.path())
+        .env("MASTER_WAIT", "4s")
+        .start();
+    assert_eq!(wrapper.wait_exit(SOON).await, Exit::Code(1));
+    let log = wrapper.log();
+    assert_eq!(
+        log.matches("zookeeper does not answer; trying on").count(),
+        1,
+        "{log}"
+    );
+}
+
+#[tokio::test]
+async fn waits_for_a_master_through_garbage_and_then_starts() {
+    let group = Group::start(0, 1).await;
+    let zk = group.zk.client();
+    zk.set("/redis/state", "{\"half").await;
+    zk.set("/redis/sentinels/garbage", "what?").await;
+    zk.create("/redis/identities/not-an-id", "").await;
+    let wrapper = group.wrapper();
+    wrapper.program.wait_log("state is malformed", SOON).await;
+    assert_eq!(registration(zk, &wrapper.addr).await, None);
+    group.record(group.master.addr(), 1).await;
+    wrapper.wait_registered(zk).await;
+    wrapper.wait_names(group.master.addr(), 1, SOON).await;
+}
+
+#[tokio::test]
+async fn the_old_contract_alone_is_enough() {
+    let group = Group::start(0, 1).await;
+    group.zk.client().delete("/redis/state").await;
+    let wrapper = group.wrapper();
+    wrapper.wait_names(group.master.addr(), 0, SOON).await;
+}
+
+#[tokio::test]
+async fn three_at_once_are_a_quorum_with_three_identities() {
+    let group = Group::start(2, 3).await;
+    let wrappers = group.wrappers(3).await;
+    let mut ids = Vec::new();
+    for wrapper in &wrappers {
+        eventually("a quorum", SOON, async || wrapper.quorum().await).await;
+        wrapper.wait_names(group.master.addr(), 3, SOON).await;
+        ids.push(wrapper.id().await);
+        wrapper.wait_registered(group.zk.client()).await;
+    }
+    ids.sort();
+    let slots = group.zk.client().children("/redis/identities").await;
+    assert_eq!(slots, ids, "each has a slot of its own");
+}
+
+#[tokio::test]
+async fn free_identities_are_shared_out_under_contention() {
+    let group = Group::start(0, 1).await;
+    let slots: Vec<String> = (1..=4).map(|n| format!("{n:02x}").repeat(20)).collect();
+    for id in &slots {
+        group
+            .zk
+            .client()
+            .create(&format!("/redis/identities/{id}"), "")
+            .await;
+    }
+    let wrappers = group.wrappers(4).await;
+    let mut ids = Vec::new();
+    for wrapper in &wrappers {
+        ids.push(wrapper.id().await);
+    }
+    ids.sort();
+    assert_eq!(ids, slots);
+    assert_eq!(
+        group.zk.client().children("/redis/identities").await,
+        slots,
+        "and no other was made"
+    );
+}
+
+/// The last one is told everything before it starts: it needs no hello of the others.
+#[tokio::test]
+async fn a_new_sentinel_is_a_full_voter_at_once() {
+    let group = Group::start(2, 3).await;
+    let _others = group.wrappers(2).await;
+    let wrapper = group.wrapper();
+    wrapper.program.wait_log("sentinel answers", SOON).await;
+    let begun = Instant::now();
+    wrapper
+        .sentinel
+        .wait_knows(NAME, 2, 2, Duration::from_secs(1))
+        .await;
+    eventually("a quorum", Duration::from_secs(1), async || {
+        wrapper.quorum().await
+    })
+    .await;
+    assert!(begun.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn sigterm_deregisters_and_ends_cleanly() {
+    let group = Group::start(0, 1).await;
+    let wrapper = group.wrapper();
+    let path = wrapper.wait_registered(group.zk.client()).await;
+    let id = wrapper.id().await;
+    let child = wrapper.program.child_pid().unwrap();
+    wrapper.program.terminate();
+    wrapper.program.terminate();
+    assert_eq!(wrapper.program.wait_exit(SOON).await, Exit::Code(0));
+    let zk = group.zk.client();
+    assert_eq!(zk.get(&path).await, None, "not even until the session ends");
+    assert_eq!(zk.get(&format!("/redis/identities/{id}/holder")).await, None);
+    assert!(
+        zk.get(&format!("/redis/identities/{id}")).await.is_some(),
+        "the slot stays for the next one"
+    );
+    assert!(!alive(child));
+}
+
+#[tokio::test]
+async fn sigkill_of_the_wrapper_leaves_no_orphan() {
+    let group = Group::start(0, 1).await;
+    let wrapper = group.wrapper();
+    let path = wrapper.wait_registered(group.zk.client()).await;
+    let child = wrapper.program.child_pid().unwrap();
+    wrapper.program.kill();
+    eventually("the end of the sentinel", SOON, async || !alive(child)).await;
+    group
+        .zk
+        .client()
+        .wait_for(&path, SOON, |data| data.is_none())
+        .await;
+}
+
+#[tokio::test]
+async fn the_childs_end_is_the_wrappers_end() {
+    let group = Group::start(0, 1).await;
+    let wrapper = group.wrapper();
+    let path = wrapper.wait_registered(group.zk.client()).await;
+    let child = i32::try_from(wrapper.program.child_pid().unwrap()).unwrap();
+    kill(child);
+    assert_eq!(wrapper.program.wait_exit(SOON).await, Exit::Code(128 + 9));
+    assert_eq!(group.zk.client().get(&path).await, None);
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_the_users_to_see() {
+    let group = Group::start(0, 1).await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let wrapper = program(&group.zk.hosts(), port, &group.data_dir("taken")).start();
+    assert_eq!(wrapper.wait_exit(SOON).await, Exit::Code(1));
+    let log = wrapper.log();
+    assert!(log.contains("Address already in use"), "{log}");
+    let addr = Addr::new("127.0.0.1", port).unwrap();
+    assert_eq!(registration(group.zk.client(), &addr).await, None);
+}
+
+#[tokio::test]
+async fn the_users_template_is_honoured_and_never_written_to() {
+    let group = Group::start(0, 1).await;
+    let dir = group.data_dir("template");
+    let (template, more) = (dir.join("mine.conf"), dir.join("more.conf"));
+    let text = "# mine\nport 1\ndaemonize yes\ninclude more.conf\nsentinel down-after-milliseconds master1 3000\n\
+        sentinel parallel-syncs master1 7\nsentinel monitor master1 1.1.1.1 1 1\n";
+    let other = "sentinel monitor other 127.0.0.1 1 1\nsentinel down-after-milliseconds other 7000\n";
+    std::fs::write(&template, text).unwrap();
+    std::fs::write(&more, other).unwrap();
+    let port = ports::free();
+    let wrapper = program(&group.zk.hosts(), port, &dir)
+        .env("SENTINEL_CONF", template.display().to_string())
+        .env("PARALLEL_SYNCS", "2")
+        .arg("--")
+        .arg("--maxclients")
+        .arg("77")
+        .arg("--port")
+        .arg("5");
+    let wrapper = Wrapper::start(port, wrapper);
+    wrapper.wait_registered(group.zk.client()).await;
+    let field = async |name: &str, field: &str| wrapper.sentinel.field(name, field).await.unwrap();
+    assert_eq!(
+        field(NAME, "down-after-milliseconds").await,
+        "3000",
+        "the template over a default"
+    );
+    assert_eq!(
+        field(NAME, "parallel-syncs").await,
+        "2",
+        "the environment over the template"
+    );
+    assert_eq!(field(NAME, "failover-timeout").await, "5000");
+    assert_eq!(field("other", "down-after-milliseconds").await, "7000");
+    // Sentinel rewrites its file now; the user's stay as they were.
+    wrapper
+        .sentinel
+        .command(&["SENTINEL", "SET", NAME, "quorum", "1"])
+        .await
+        .unwrap();
+    assert_eq!(std::fs::read_to_string(&template).unwrap(), text);
+    assert_eq!(std::fs::read_to_string(&more).unwrap(), other);
+    // Sentinel itself makes the file 0644 when it rewrites it: what keeps the passwords is the directory.
+    let private = std::fs::metadata(dir.join(format!("sentinel-{port}"))).unwrap();
+    assert_eq!(private.permissions().mode() & 0o777, 0o700);
+    let log = wrapper.program.log();
+    for (setting, line) in [
+        ("port", 2),
+        ("daemonize", 3),
+        ("sentinel parallel-syncs", 6),
+        ("sentinel monitor", 7),
+    ] {
+        let named = |text: &&str| {
+            text.contains("no effect") && text.contains(&format!("line={line} ")) && text.contains(setting)
+        };
+        assert!(log.lines().any(|text| named(&text)), "{setting}: {log}");
+    }
+    // What Sentinel has written can be started from again, by the next wrapper in this directory.
+    let id = wrapper.id().await;
+    wrapper.program.terminate();
+    wrapper.program.wait_exit(SOON).await;
+    wrapper.program.restart();
+    wrapper.wait_registered(group.zk.client()).await;
+    assert_eq!(wrapper.id().await, id);
+}
+
+#[tokio::test]
+async fn passwords_are_carried_everywhere() {
+    let zk = ZooKeeper::start().await;
+    let master = Redis::builder().password("open sesame").start().await;
+    let replica = Redis::builder()
+        .password("open sesame")
+        .replica_of(master.addr())
+        .start()
+        .await;
+    let dir = TempDir::new().unwrap();
+    record(zk.client(), master.addr(), 1).await;
+    add_member(zk.client(), master.addr()).await;
+    add_member(zk.client(), replica.addr()).await;
+    let wrappers = [ports::free(), ports::free()].map(|port| {
+        let data = dir.path().join(port.to_string());
+        let program = program(&zk.hosts(), port, &data)
+            .env("REDIS_PASSWORD", "open sesame")
+            .env("SENTINEL_PASSWORD", "two\"words");
+        let addr = Addr::new("127.0.0.1", port).unwrap();
+        Wrapper {
+            sentinel: SentinelClient::new(&addr, Some("two\"words")),
+            program: program.start(),
+            addr,
+        }
+    });
+    for wrapper in &wrappers {
+        wrapper.sentinel.wait_knows(NAME, 1, 1, SOON).await;
+        eventually("a quorum", SOON, async || wrapper.quorum().await).await;
+        let flags = async || {
+            wrapper
+                .sentinel
+                .field(NAME, "flags")
+                .await
+                .filter(|flags| flags == "master")
+        };
+        eventually("a well master", SOON, flags).await;
+        let reply = SentinelClient::new(&wrapper.addr, None).command(&["PING"]).await;
+        assert!(reply.is_err(), "without a password: {reply:?}");
+        assert!(
+            !wrapper.program.log().contains("open sesame"),
+            "{}",
+            wrapper.program.log()
+        );
+    }
+    // Moved: confirmed, told and taken, all with passwords.
+    replica.command(&["REPLICAOF", "NO", "ONE"]).await.unwrap();
+    record(zk.client(), replica.addr(), 5).await;
+    for wrapper in &wrappers {
+        wrapper.wait_names(replica.addr(), 5, SOON).await;
+    }
+}
+
+#[tokio::test]
+async fn ipv6_is_an_address_like_any_other() {
+    let group = Group::start(0, 1).await;
+    let wrappers = [ports::free(), ports::free()].map(|port| {
+        let program =
+            program(&group.zk.hosts(), port, &group.data_dir(&port.to_string())).env("BIND_IP", "::1");
+        let addr = Addr::new("::1", port).unwrap();
+        Wrapper {
+            sentinel: SentinelClient::new(&addr, None),
+            program: program.start(),
+            addr,
+        }
+    });
+    for wrapper in &wrappers {
+        wrapper.wait_registered(group.zk.client()).await;
+        wrapper.sentinel.wait_knows(NAME, 0, 1, SOON).await;
+        eventually("a quorum", SOON, async || wrapper.quorum().await).await;
+        // Health checks come from the loopback of either family.
+        let loopback = Addr::new("127.0.0.1", wrapper.addr.port()).unwrap();
+        SentinelClient::new(&loopback, None)
+            .command(&["PING"])
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_unreadable_template_is_one_clear_error() {
+    let dir = TempDir::new().unwrap();
+    let template = dir.path().join("mine.conf");
+    std::fs::write(&template, "include gone.conf\n").unwrap();
+    let wrapper = program("127.0.0.1:1", ports::free(), dir.path())
+        .env("SENTINEL_CONF", template.display().to_string())
+        .start();
+    assert_eq!(wrapper.wait_exit(SOON).await, Exit::Code(64));
+    assert!(wrapper.log().contains("gone.conf"), "{}", wrapper.log());
+}
+
+fn alive(pid: u32) -> bool {
+    std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty())
+}
+
+fn kill(pid: i32) {
+    std::process::Command::new("kill")
+        .arg("-9")
+        .arg(pid.to_string())
+        .status()
+        .unwrap();
+}

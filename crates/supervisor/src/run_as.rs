@@ -1,0 +1,208 @@
+//! From root to a user who may do little.
+//!
+//! Marathon's sandboxes and volumes belong to root, and its container runtimes may ignore the image's user, so a program
+//! that should not run as root has to be started as root, hand its directories over and step down by itself. It must do
+//! so before it has threads: the user is a property of each thread.
+
+use std::ffi::CString;
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+
+use nix::errno::Errno;
+use nix::unistd::{Gid, Group, Uid, User, geteuid, getuid, initgroups, setgid, setgroups, setuid};
+
+mod chown;
+
+pub use chown::ChownError;
+
+/// The user and group to run as: `user`, `user:group`, `uid` or `uid:gid`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunAs {
+    /// The user's number.
+    pub uid: u32,
+    /// The group's number.
+    pub gid: u32,
+    /// The user's name, where it has one: then its other groups are taken along.
+    pub name: Option<String>,
+}
+
+/// Why the program cannot run as that user.
+#[derive(Debug, thiserror::Error)]
+pub enum RunAsError {
+    /// Not in the form of a user.
+    #[error("`{0}` is not a user; write user, user:group or uid:gid, for example redis or 999:999")]
+    Shape(String),
+    /// No such user here.
+    #[error("there is no user `{0}` here; create it, or write its number, for example 999:999")]
+    NoUser(String),
+    /// No such group here.
+    #[error("there is no group `{0}` here; create it, or write its number, for example 999:999")]
+    NoGroup(String),
+    /// A bare number that nobody here has.
+    #[error("user {0} has no entry here that names its group; write both numbers, for example {0}:{0}")]
+    NoPrimaryGroup(u32),
+    /// Somebody else already.
+    #[error(
+        "cannot become `{wanted}`: the program runs as user {current}, not as root; start it as root or as that user"
+    )]
+    NotRoot {
+        /// Who it should be.
+        wanted: RunAs,
+        /// Who it is.
+        current: u32,
+    },
+    /// The list of users could not be read.
+    #[error(
+        "the users of this system could not be looked up to find `{asked}`; write numbers, for example 999:999"
+    )]
+    Lookup {
+        /// As it was given.
+        asked: String,
+        /// What the operating system said.
+        #[source]
+        source: Errno,
+    },
+    /// A directory could not be handed over.
+    #[error("cannot hand the program's own files over to `{wanted}`")]
+    HandOver {
+        /// Who should get it.
+        wanted: RunAs,
+        /// What is wrong.
+        #[source]
+        source: ChownError,
+    },
+    /// The kernel refused.
+    #[error(
+        "cannot become `{wanted}` ({step} was refused); give the container the capabilities SETUID and SETGID, or start the program as that user"
+    )]
+    Refused {
+        /// Who it should be.
+        wanted: RunAs,
+        /// The call that failed.
+        step: &'static str,
+        /// What the operating system said.
+        #[source]
+        source: Errno,
+    },
+    /// It worked, and yet root can be had back.
+    #[error("became `{wanted}` but can still become root; refusing to go on")]
+    NotDropped {
+        /// Who it should be.
+        wanted: RunAs,
+    },
+}
+
+impl fmt::Display for RunAs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "{name} ({}:{})", self.uid, self.gid),
+            None => write!(f, "{}:{}", self.uid, self.gid),
+        }
+    }
+}
+
+impl FromStr for RunAs {
+    type Err = RunAsError;
+
+    fn from_str(text: &str) -> Result<Self, RunAsError> {
+        let (user, group) = match text.split_once(':') {
+            Some((user, group)) => (user, Some(group)),
+            None => (text, None),
+        };
+        let part = |part: &str| {
+            !part.is_empty()
+                && !part.starts_with('-')
+                && !part.contains(|c: char| c == ':' || c.is_whitespace())
+        };
+        if !part(user) || !group.is_none_or(part) {
+            return Err(RunAsError::Shape(text.to_owned()));
+        }
+        let lookup = |source| RunAsError::Lookup {
+            asked: text.to_owned(),
+            source,
+        };
+
+        let number = user.parse::<u32>().ok();
+        let entry = match number {
+            Some(uid) => User::from_uid(Uid::from_raw(uid)),
+            None => User::from_name(user),
+        };
+        let entry = match entry {
+            // A container without a list of users has no names; numbers need none.
+            Err(_) if number.is_some() && group.is_some() => None,
+            other => other.map_err(lookup)?,
+        };
+        let uid = match (number, &entry) {
+            (Some(uid), _) => uid,
+            (None, Some(entry)) => entry.uid.as_raw(),
+            (None, None) => return Err(RunAsError::NoUser(user.to_owned())),
+        };
+        let gid = match (group, &entry) {
+            (Some(group), _) => find_group(group)
+                .map_err(lookup)?
+                .ok_or_else(|| RunAsError::NoGroup(group.to_owned()))?,
+            (None, Some(entry)) => entry.gid.as_raw(),
+            // The number of root's group, which others assume here, is no group to give away.
+            (None, None) => return Err(RunAsError::NoPrimaryGroup(uid)),
+        };
+        Ok(Self {
+            uid,
+            gid,
+            name: entry.map(|entry| entry.name),
+        })
+    }
+}
+
+fn find_group(group: &str) -> Result<Option<u32>, Errno> {
+    match group.parse::<u32>() {
+        Ok(gid) => Ok(Some(gid)),
+        Err(_) => Ok(Group::from_name(group)?.map(|group| group.gid.as_raw())),
+    }
+}
+
+/// Hands `own_paths`, with everything below them, over to the user and becomes it, for good. Does nothing when the
+/// program is that user already. Call it before the runtime starts.
+///
+/// Paths that are not there are skipped; symbolic links are not followed below them.
+pub fn drop_privileges(run_as: &RunAs, own_paths: &[&Path]) -> Result<(), RunAsError> {
+    let wanted = || run_as.clone();
+    if getuid().as_raw() == run_as.uid && geteuid().as_raw() == run_as.uid {
+        return Ok(());
+    }
+    if !geteuid().is_root() {
+        return Err(RunAsError::NotRoot {
+            wanted: wanted(),
+            current: geteuid().as_raw(),
+        });
+    }
+    let (uid, gid) = (Uid::from_raw(run_as.uid), Gid::from_raw(run_as.gid));
+    for path in own_paths {
+        chown::hand_over(path, uid, gid).map_err(|source| RunAsError::HandOver {
+            wanted: wanted(),
+            source,
+        })?;
+    }
+
+    let refused = |step| {
+        move |source| RunAsError::Refused {
+            wanted: wanted(),
+            step,
+            source,
+        }
+    };
+    // Groups first: afterwards there is no right to change them.
+    match run_as.name.as_deref().and_then(|name| CString::new(name).ok()) {
+        Some(name) => initgroups(&name, gid).map_err(refused("initgroups"))?,
+        None => setgroups(&[gid]).map_err(refused("setgroups"))?,
+    }
+    setgid(gid).map_err(refused("setgid"))?;
+    setuid(uid).map_err(refused("setuid"))?;
+    if setuid(Uid::from_raw(0)).is_ok() {
+        return Err(RunAsError::NotDropped { wanted: wanted() });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! A ZooKeeper of one node, and what its nodes share with an ensemble's.
+//!
+//! Timings differ from a production server's in three places: short ticks, so that short sessions are allowed; no fsync, as
+//! the data lives for a test; no HTTP admin server, which would want port 8080.
+
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::needs::{Need, demand, find};
+use crate::process::{Launch, Process};
+use crate::redis::{directory, write};
+use crate::{ZkClient, eventually, ports};
+
+/// Where Debian installs it. Its manifest names the other jars.
+pub(crate) const JAR: &str = "/usr/share/java/zookeeper.jar";
+/// Its logging, which the manifest does not name.
+pub(crate) const LOGGING_JAR: &str = "/usr/share/java/slf4j-simple.jar";
+
+const START_DEADLINE: Duration = Duration::from_secs(60);
+
+/// One running ZooKeeper server. Dropping it kills it.
+#[derive(Debug)]
+pub struct ZooKeeper {
+    process: Process,
+    port: u16,
+    client: ZkClient,
+    _dir: TempDir,
+}
+
+impl ZooKeeper {
+    /// A ZooKeeper of one node, serving.
+    pub async fn start() -> Self {
+        let port = ports::free();
+        let server = Self::spawn(port, "", None);
+        server.ready().await;
+        server
+    }
+
+    /// Starts a server with further lines of configuration, without waiting for it.
+    pub(crate) fn spawn(port: u16, lines: &str, id: Option<usize>) -> Self {
+        demand(Need::ZooKeeper);
+        let dir = directory("zookeeper");
+        if let Some(id) = id {
+            write(&dir.path().join("myid"), &id.to_string());
+        }
+        let config = dir.path().join("zoo.cfg");
+        write(&config, &configuration(port, dir.path(), lines));
+        let mut args: Vec<_> = [
+            "-Xms16m",
+            "-Xmx64m",
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            "-Xshare:auto",
+            "-Dzookeeper.jmx.log4j.disable=true",
+            "-Dzookeeper.forceSync=no",
+            "-cp",
+            &format!("{JAR}:{LOGGING_JAR}"),
+            "org.apache.zookeeper.server.quorum.QuorumPeerMain",
+        ]
+        .map(Into::into)
+        .to_vec();
+        args.push(config.into());
+        let process = Process::spawn(Launch {
+            name: format!("zookeeper 127.0.0.1:{port}"),
+            program: find("java").expect("demanded above"),
+            args,
+            env: Vec::new(),
+            log: dir.path().join("log"),
+            dir: dir.path().to_owned(),
+        });
+        Self {
+            process,
+            port,
+            client: ZkClient::new(&format!("127.0.0.1:{port}")),
+            _dir: dir,
+        }
+    }
+
+    /// Waits until it serves: alone, or as a member of a quorum.
+    pub(crate) async fn ready(&self) {
+        eventually(
+            &format!("zookeeper 127.0.0.1:{} to serve", self.port),
+            START_DEADLINE,
+            async || {
+                self.process.assert_alive();
+                self.mode()
+                    .await
+                    .ok_or_else(|| format!("a log that ends:\n{}", self.process.log_tail()))
+            },
+        )
+        .await;
+    }
+
+    /// The text for `ZK_HOSTS`.
+    pub fn hosts(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Its client port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// A client for looking at the tree and changing it, with a session of its own.
+    pub fn client(&self) -> &ZkClient {
+        &self.client
+    }
+
+    /// Its process.
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// SIGKILL.
+    pub fn kill(&self) {
+        self.process.kill();
+    }
+
+    /// SIGSTOP: alive, connected, silent.
+    pub fn stop(&self) {
+        self.process.stop();
+    }
+
+    /// SIGCONT.
+    pub fn cont(&self) {
+        self.process.cont();
+    }
+
+    /// Starts it again on the same port with the same data. Kills it first when it still runs.
+    pub async fn restart(&self) {
+        self.process.respawn();
+        self.ready().await;
+    }
+
+    /// `standalone`, `leader` or `follower`; `None` while it does not serve.
+    pub async fn mode(&self) -> Option<String> {
+        // `ruok` says imok long before the server serves.
+        let answer = self.four_letters("srvr").await?;
+        answer
+            .lines()
+            .find_map(|line| line.strip_prefix("Mode: "))
+            .map(|mode| mode.trim().to_owned())
+    }
+
+    /// The answer to one of ZooKeeper's four-letter commands, such as `srvr`, `cons` or `dump`.
+    pub async fn four_letters(&self, word: &str) -> Option<String> {
+        let conversation = async {
+            let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await?;
+            stream.write_all(word.as_bytes()).await?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await?;
+            Ok::<_, std::io::Error>(answer)
+        };
+        tokio::time::timeout(Duration::from_secs(2), conversation)
+            .await
+            .ok()?
+            .ok()
+    }
+}
+
+fn configuration(port: u16, dir: &Path, lines: &str) -> String {
+    format!(
+        "tickTime=500\nminSessionTimeout=1000\nmaxSessionTimeout=60000\ndataDir={}\nadmin.enableServer=false\n\
+         maxClientCnxns=0\n4lw.commands.whitelist=ruok,srvr,stat,mntr,cons,dump,conf,isro\n{}{lines}",
+        dir.display(),
+        // An ensemble's members are told their client addresses by the list of servers.
+        if lines.is_empty() {
+            format!("clientPort={port}\nclientPortAddress=127.0.0.1\n")
+        } else {
+            String::new()
+        },
+    )
+}

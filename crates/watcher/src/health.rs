@@ -1,0 +1,147 @@
+//! Whether this watcher is alive, and whether it is of use.
+//!
+//! Alive means that the loop turns: ZooKeeper or all Sentinels may be away for hours without it helping anybody to kill the
+//! watcher. Of use means that what it tells is current and that it would notice a change.
+
+use std::time::Duration;
+
+use httpd::{Health, Readiness};
+use supervisor::Notifier;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::roster::Roster;
+use crate::situation::{Age, Situation};
+
+/// How long the loop may take for one turn. A look ends after about a second, a write after a few.
+const TURN: Duration = Duration::from_secs(15);
+const PULSE: Duration = Duration::from_millis(250);
+
+/// Keeps both answers up to date until `stop`.
+pub async fn pulse(
+    situation: Situation,
+    notifier: Notifier,
+    health: watch::Sender<Health>,
+    readiness: watch::Sender<Readiness>,
+    stop: CancellationToken,
+) {
+    loop {
+        let alive = health_of(situation.since_last_look());
+        if matches!(alive, Health::Alive { .. }) {
+            notifier.watchdog();
+        }
+        let ready = readiness_of(&Facts::of(&situation));
+        if let Readiness::Ready { reason } | Readiness::NotReady { reason } = &ready
+            && *readiness.borrow() != ready
+        {
+            notifier.status(reason);
+        }
+        health.send_if_modified(|said| replace(said, alive));
+        readiness.send_if_modified(|said| replace(said, ready));
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(PULSE) => {}
+        }
+    }
+}
+
+fn replace<T: PartialEq>(said: &mut T, now: T) -> bool {
+    let news = *said != now;
+    *said = now;
+    news
+}
+
+fn health_of(since_last_look: Duration) -> Health {
+    if since_last_look < TURN {
+        Health::Alive {
+            reason: "the loop turns".to_owned(),
+        }
+    } else {
+        Health::Failing {
+            reason: format!("the loop has not turned for {} s", since_last_look.as_secs()),
+        }
+    }
+}
+
+struct Facts {
+    copy: Age,
+    registered: usize,
+    subscribed: usize,
+    leads: bool,
+}
+
+impl Facts {
+    fn of(situation: &Situation) -> Self {
+        let sentinels = situation.sentinels.borrow();
+        let registered = sentinels
+            .value
+            .as_ref()
+            .map(|known| Roster::read(known).addresses().len());
+        let copies = Age::of(&situation.state.borrow()).and(Age::of(&situation.master.borrow()));
+        Self {
+            copy: copies.and(Age::of(&sentinels)),
+            registered: registered.unwrap_or_default(),
+            subscribed: situation.subscribed.borrow().len(),
+            leads: situation.leads(),
+        }
+    }
+}
+
+fn readiness_of(facts: &Facts) -> Readiness {
+    let heard = format!("{} of {} sentinels heard", facts.subscribed, facts.registered);
+    match facts.copy {
+        Age::Never => not_ready("ZooKeeper has not been read yet".to_owned()),
+        // Without the age, which would make every second another answer.
+        Age::Stale(_) => not_ready("ZooKeeper is away; what is told may be old".to_owned()),
+        Age::Current if facts.registered > 0 && facts.subscribed == 0 => not_ready(heard),
+        Age::Current => Readiness::Ready {
+            reason: format!("{}, {heard}", if facts.leads { "leader" } else { "standby" }),
+        },
+    }
+}
+
+fn not_ready(reason: String) -> Readiness {
+    Readiness::NotReady { reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ready(copy: Age, registered: usize, subscribed: usize) -> (bool, String) {
+        let facts = Facts {
+            copy,
+            registered,
+            subscribed,
+            leads: false,
+        };
+        match readiness_of(&facts) {
+            Readiness::Ready { reason } => (true, reason),
+            Readiness::NotReady { reason } => (false, reason),
+        }
+    }
+
+    #[test]
+    fn ready_means_current_and_listening() {
+        assert_eq!(
+            ready(Age::Current, 3, 1),
+            (true, "standby, 1 of 3 sentinels heard".to_owned())
+        );
+        assert!(ready(Age::Current, 0, 0).0);
+        assert_eq!(
+            ready(Age::Current, 3, 0),
+            (false, "0 of 3 sentinels heard".to_owned())
+        );
+        assert!(!ready(Age::Never, 0, 0).0);
+        assert!(!ready(Age::Stale(Duration::from_secs(1)), 3, 3).0);
+    }
+
+    #[test]
+    fn alive_means_that_the_loop_turns() {
+        assert!(matches!(health_of(Duration::from_secs(14)), Health::Alive { .. }));
+        assert!(matches!(
+            health_of(Duration::from_secs(15)),
+            Health::Failing { .. }
+        ));
+    }
+}

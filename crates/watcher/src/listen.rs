@@ -1,0 +1,166 @@
+//! Hears every registered Sentinel, so that a failover is noticed at once.
+//!
+//! One task for each, from its registration until it is gone from ZooKeeper. All of them, not one: the followers announce a
+//! new master about a second before the leader does, and the Sentinel one happens to listen to may die with the
+//! master. An event is only a hint, and so is a new subscription, since events were missed before it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use instance::{Dialer, EventStream, InstanceError};
+use registry::Followed;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use topology::{Addr, MasterName, SentinelEvent};
+use tracing::{debug, info, warn};
+
+use crate::hints::Hints;
+use crate::pace::jittered;
+use crate::roster::Roster;
+
+const FIRST_RETRY: Duration = Duration::from_millis(100);
+const LAST_RETRY: Duration = Duration::from_secs(5);
+
+/// What every listening task has.
+#[derive(Clone)]
+pub struct Listening {
+    /// Opens the subscriptions.
+    pub dialer: Dialer,
+    /// Whose events matter.
+    pub group: MasterName,
+    /// Whom to wake.
+    pub hints: Arc<Hints>,
+    /// The Sentinels that are heard now.
+    pub subscribed: watch::Sender<BTreeSet<Addr>>,
+}
+
+/// The registrations, as followed.
+pub type Registrations = watch::Receiver<Followed<BTreeMap<String, Vec<u8>>>>;
+
+/// Keeps one ear on every registered Sentinel until `stop`.
+pub async fn listen(listening: Listening, mut registrations: Registrations, stop: CancellationToken) {
+    let mut ears: BTreeMap<Addr, DropGuard> = BTreeMap::new();
+    let mut unreadable = BTreeSet::new();
+    let mut tasks = JoinSet::new();
+    loop {
+        let registered = registrations.borrow_and_update().value.clone();
+        // What was never read is no reason to stop listening; a list that is stale still names Sentinels.
+        if let Some(registered) = registered {
+            let roster = Roster::read(&registered);
+            unreadable = complain(&roster, &unreadable);
+            let wanted = roster.addresses();
+            ears.retain(|addr, _| wanted.contains(addr));
+            for addr in wanted {
+                ears.entry(addr.clone()).or_insert_with(|| {
+                    let end = stop.child_token();
+                    tasks.spawn(hear(listening.clone(), addr, end.clone()));
+                    end.drop_guard()
+                });
+            }
+            listening.hints.look();
+        }
+        tokio::select! {
+            () = stop.cancelled() => break,
+            changed = registrations.changed() => if changed.is_err() { break },
+            Some(ended) = tasks.join_next(), if !tasks.is_empty() => if let Err(failed) = ended
+                && failed.is_panic() {
+                std::panic::resume_unwind(failed.into_panic());
+            },
+        }
+    }
+    drop(ears);
+    while tasks.join_next().await.is_some() {}
+}
+
+/// Tells of registrations that cannot be read, each once.
+fn complain(roster: &Roster, known: &BTreeSet<String>) -> BTreeSet<String> {
+    for (name, why) in &roster.unreadable {
+        if !known.contains(name) {
+            warn!(path = name, reason = %program::chain(why), "unreadable Sentinel registration ignored");
+        }
+    }
+    roster.unreadable.keys().cloned().collect()
+}
+
+/// Hears one Sentinel until `end`.
+async fn hear(listening: Listening, addr: Addr, end: CancellationToken) {
+    let heard = Heard {
+        subscribed: listening.subscribed.clone(),
+        addr: addr.clone(),
+    };
+    let mut wait = FIRST_RETRY;
+    let mut complained = false;
+    let work = async {
+        loop {
+            let error = match subscribe(&listening, &addr).await {
+                Ok(mut events) => {
+                    info!(sentinel = %addr, "listening to a sentinel");
+                    (wait, complained) = (FIRST_RETRY, false);
+                    heard.is(true);
+                    listening.hints.look();
+                    let error = relay(&listening, &mut events).await;
+                    heard.is(false);
+                    // Its death may be the first sign of more.
+                    listening.hints.look();
+                    error
+                }
+                Err(error) => error,
+            };
+            if !complained {
+                warn!(sentinel = %addr, reason = %program::chain(&error), "not listening to a sentinel; trying again");
+                complained = true;
+            }
+            tokio::time::sleep(jittered(wait, rand::random())).await;
+            wait = (wait * 2).min(LAST_RETRY);
+        }
+    };
+    tokio::select! {
+        () = end.cancelled() => debug!(sentinel = %addr, "no longer listening to a sentinel"),
+        () = work => {}
+    }
+}
+
+async fn subscribe(listening: &Listening, addr: &Addr) -> Result<EventStream, InstanceError> {
+    listening.dialer.sentinel(addr).await?.events().await
+}
+
+/// Turns events into hints until the connection ends.
+async fn relay(listening: &Listening, events: &mut EventStream) -> InstanceError {
+    loop {
+        match events.next().await {
+            Ok(SentinelEvent::SwitchMaster(switch)) if switch.name == listening.group => {
+                debug!(master = %switch.to, "a sentinel announced another master");
+                listening.hints.master_switched();
+            }
+            Ok(event) if event.concerns(&listening.group) => listening.hints.look(),
+            Ok(_) => {}
+            Err(error) => return error,
+        }
+    }
+}
+
+/// Whether one Sentinel is heard now; never, once its task has ended.
+struct Heard {
+    subscribed: watch::Sender<BTreeSet<Addr>>,
+    addr: Addr,
+}
+
+impl Heard {
+    fn is(&self, heard: bool) {
+        self.subscribed.send_if_modified(|subscribed| {
+            if heard {
+                subscribed.insert(self.addr.clone())
+            } else {
+                subscribed.remove(&self.addr)
+            }
+        });
+    }
+}
+
+impl Drop for Heard {
+    fn drop(&mut self) {
+        self.is(false);
+    }
+}

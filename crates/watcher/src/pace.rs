@@ -1,0 +1,185 @@
+//! When to look again, and whether it is this watcher's turn to act. Pure: time is an argument.
+//!
+//! Events wake the loop at once; this is for when none comes. While something is going on the looks follow each other
+//! closely and then ever more slowly; otherwise every few seconds, since an event may have been lost.
+
+use std::time::{Duration, Instant};
+
+use crate::verdict::{Reason, Verdict};
+
+/// How often to look when nothing is going on.
+pub const PERIOD: Duration = Duration::from_secs(5);
+/// The longest time between looks while something is going on.
+pub const CEILING: Duration = Duration::from_millis(500);
+/// How long a standby leaves it to the leader to put things right.
+pub const COURTESY: Duration = Duration::from_secs(1);
+
+/// Whether this watcher holds the lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// It acts at once.
+    Leader,
+    /// It acts when nobody else does: the leader's lock outlives a killed leader by a session timeout.
+    Standby,
+}
+
+/// What to do about a verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Turn {
+    /// Act on it now.
+    Act,
+    /// Look again after this time.
+    Wait(Duration),
+}
+
+/// The memory between looks.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Pace {
+    passing: u32,
+    wrong_since: Option<Instant>,
+}
+
+impl Pace {
+    /// Something happened: what goes on next goes on quickly.
+    pub fn woken(&mut self) {
+        self.passing = 0;
+    }
+
+    /// What to do about the verdict of a look that ended now.
+    pub fn turn(&mut self, verdict: &Verdict, part: Part, now: Instant) -> Turn {
+        if !verdict.writes() {
+            self.wrong_since = None;
+        }
+        match verdict {
+            Verdict::Publish(_) | Verdict::Settle { .. } | Verdict::RepairMaster(_) => match part {
+                Part::Leader => Turn::Act,
+                Part::Standby => self.standby(now),
+            },
+            Verdict::Nothing(reason) if reason.is_passing() => Turn::Wait(self.passing(*reason)),
+            Verdict::Nothing(_) | Verdict::Conflict { .. } | Verdict::OtherGroup { .. } => {
+                self.passing = 0;
+                Turn::Wait(PERIOD)
+            }
+        }
+    }
+
+    /// When to look again after writing, or trying to.
+    pub fn after_act(&mut self, written: Written) -> Duration {
+        match written {
+            Written::Done => {
+                *self = Self::default();
+                PERIOD
+            }
+            Written::Not => self.doubling(Duration::from_millis(5)),
+        }
+    }
+
+    /// When to look again after a look that could not be made.
+    pub fn after_failed_look(&mut self) -> Duration {
+        self.doubling(Duration::from_millis(20))
+    }
+
+    fn standby(&mut self, now: Instant) -> Turn {
+        let since = *self.wrong_since.get_or_insert(now);
+        match COURTESY.checked_sub(now.saturating_duration_since(since)) {
+            None | Some(Duration::ZERO) => Turn::Act,
+            // The leader may be at it: look in between, and be there at the end.
+            Some(left) => Turn::Wait(left),
+        }
+    }
+
+    fn passing(&mut self, reason: Reason) -> Duration {
+        let first = match reason {
+            Reason::NoMajority | Reason::Waiting => Duration::from_millis(5),
+            Reason::NotMasterYet
+            | Reason::RecordedMayReturn
+            | Reason::UpToDate
+            | Reason::Stale
+            | Reason::SentinelsAstray
+            | Reason::NoSentinels
+            | Reason::NoReports => Duration::from_millis(10),
+        };
+        self.doubling(first)
+    }
+
+    fn doubling(&mut self, first: Duration) -> Duration {
+        let wait = first * 2_u32.pow(self.passing.min(16));
+        self.passing = self.passing.saturating_add(1);
+        wait.min(CEILING)
+    }
+}
+
+/// Whether what was decided is now recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// It is.
+    Done,
+    /// Somebody else was faster, or it is not known.
+    Not,
+}
+
+/// `wait` give or take a fifth, so that watchers started together do not stay in step. `chance` is between 0 and 1.
+pub fn jittered(wait: Duration, chance: f64) -> Duration {
+    wait.mul_f64(0.8 + 0.4 * chance.clamp(0.0, 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    fn waits(pace: &mut Pace, reason: Reason, times: usize) -> Vec<u128> {
+        let wait = |turn| match turn {
+            Turn::Wait(wait) => wait.as_millis(),
+            Turn::Act => panic!("nothing to act on"),
+        };
+        let now = Instant::now();
+        (0..times)
+            .map(|_| wait(pace.turn(&Verdict::Nothing(reason), Part::Leader, now)))
+            .collect()
+    }
+
+    #[test]
+    fn looks_follow_each_other_closely_and_then_more_slowly() {
+        let mut pace = Pace::default();
+        assert_eq!(waits(&mut pace, Reason::NoMajority, 4), [5, 10, 20, 40]);
+        pace.woken();
+        assert_eq!(
+            waits(&mut pace, Reason::NotMasterYet, 8),
+            [10, 20, 40, 80, 160, 320, 500, 500]
+        );
+        assert_eq!(waits(&mut pace, Reason::UpToDate, 1), [5000]);
+        assert_eq!(waits(&mut pace, Reason::NotMasterYet, 1), [10]);
+    }
+
+    #[test]
+    fn a_standby_acts_when_the_leader_has_not_for_a_second() {
+        let start = Instant::now();
+        let settle = Verdict::Settle {
+            run_id: sample::run_id(1),
+        };
+        let mut pace = Pace::default();
+        assert_eq!(pace.turn(&settle, Part::Leader, start), Turn::Act);
+        assert_eq!(pace.turn(&settle, Part::Standby, start), Turn::Wait(COURTESY));
+        let half = start + COURTESY / 2;
+        assert_eq!(pace.turn(&settle, Part::Standby, half), Turn::Wait(COURTESY / 2));
+        assert_eq!(pace.turn(&settle, Part::Standby, start + COURTESY), Turn::Act);
+        // Put right by the leader meanwhile: the next wrong is a new one.
+        let _ = pace.turn(
+            &Verdict::Nothing(Reason::UpToDate),
+            Part::Standby,
+            start + COURTESY,
+        );
+        assert_eq!(
+            pace.turn(&settle, Part::Standby, start + COURTESY),
+            Turn::Wait(COURTESY)
+        );
+    }
+
+    #[test]
+    fn jitter_stays_within_a_fifth() {
+        assert_eq!(jittered(PERIOD, 0.0), Duration::from_secs(4));
+        assert_eq!(jittered(PERIOD, 1.0), Duration::from_secs(6));
+    }
+}

@@ -1,0 +1,185 @@
+//! The JSON pages.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use axum::Json;
+use axum::extract::State as Shared;
+use axum::http::StatusCode;
+use axum::http::header::CACHE_CONTROL;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use topology::{Addr, Epoch, MasterName, Role, RunId};
+use uuid::Uuid;
+use zkpaths::{Cause, Member, Phase, decode_master};
+
+use super::staleness::{mark, stale_for_ms};
+use crate::roster::Roster;
+use crate::situation::{Age, Situation};
+
+/// Who is master. What only the state knows is left out for a group that has none.
+#[derive(Debug, Serialize)]
+pub(super) struct Master {
+    name: MasterName,
+    host: String,
+    port: u16,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    recorded: Option<Recorded>,
+}
+
+#[derive(Debug, Serialize)]
+struct Recorded {
+    group: Uuid,
+    epoch: Epoch,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_id: Option<RunId>,
+    phase: Phase,
+    cause: Cause,
+    since: String,
+}
+
+/// A registered Sentinel.
+#[derive(Debug, Serialize)]
+pub(super) struct Sentinel {
+    pub(super) id: String,
+    pub(super) host: String,
+    pub(super) port: u16,
+}
+
+#[derive(Serialize)]
+struct Aged<T> {
+    #[serde(flatten)]
+    body: T,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stale_for_ms: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Sentinels {
+    sentinels: Vec<Sentinel>,
+}
+
+#[derive(Serialize)]
+struct Replicas {
+    replicas: Vec<Member>,
+}
+
+#[derive(Serialize)]
+struct Wrong<'a> {
+    error: &'a str,
+}
+
+pub(super) async fn master(Shared(situation): Shared<Situation>) -> Response {
+    let (master, age) = recorded_master(&situation);
+    match (master, age) {
+        (_, Age::Never) => never_read(),
+        (Some(master), _) => json(master, age),
+        (None, _) => mark(wrong(StatusCode::NOT_FOUND, "no master is recorded"), age),
+    }
+}
+
+pub(super) async fn sentinels(Shared(situation): Shared<Situation>) -> Response {
+    match registered(&situation) {
+        (_, Age::Never) => never_read(),
+        (sentinels, age) => json(Sentinels { sentinels }, age),
+    }
+}
+
+pub(super) async fn replicas(Shared(situation): Shared<Situation>) -> Response {
+    let (mut members, age) = members(&situation);
+    if age == Age::Never {
+        return never_read();
+    }
+    members.retain(|member| matches!(member.role, Role::Replica { .. }));
+    json(Replicas { replicas: members }, age)
+}
+
+pub(super) async fn unknown() -> Response {
+    wrong(
+        StatusCode::NOT_FOUND,
+        "no such page; there are /v1/master, /v1/sentinels, /v1/replicas and /v1/status",
+    )
+}
+
+/// The state's master, or that of `/redis/master` where there is no readable state of this group.
+pub(super) fn recorded_master(situation: &Situation) -> (Option<Master>, Age) {
+    let state_age = Age::of(&situation.state.borrow());
+    if let Some(state) = situation.state().filter(|state| state.name == situation.group) {
+        let since = UNIX_EPOCH
+            .checked_add(Duration::from_millis(state.since_ms))
+            .unwrap_or(UNIX_EPOCH);
+        let recorded = Recorded {
+            group: state.group,
+            epoch: state.epoch,
+            run_id: state.master.run_id,
+            phase: state.phase,
+            cause: state.cause,
+            since: rfc3339(since),
+        };
+        return (
+            Some(Master::new(situation, &state.master.addr, Some(recorded))),
+            state_age,
+        );
+    }
+    let followed = situation.master.borrow();
+    let znode = followed.value.as_ref().and_then(Option::as_ref);
+    let addr = znode.and_then(|znode| decode_master(&znode.data).ok().flatten());
+    let master = addr.map(|addr| Master::new(situation, &addr, None));
+    (master, state_age.and(Age::of(&followed)))
+}
+
+/// RFC 3339. A time no calendar has (somebody wrote it there) is the beginning of all times.
+fn rfc3339(time: std::time::SystemTime) -> String {
+    use std::fmt::Write;
+    let mut text = String::new();
+    if write!(text, "{}", humantime::format_rfc3339_millis(time)).is_err() {
+        "1970-01-01T00:00:00.000Z".clone_into(&mut text);
+    }
+    text
+}
+
+pub(super) fn registered(situation: &Situation) -> (Vec<Sentinel>, Age) {
+    let followed = situation.sentinels.borrow();
+    let roster = followed.value.as_ref().map(Roster::read).unwrap_or_default();
+    let sentinel = |(id, addr): (String, Addr)| Sentinel {
+        id,
+        host: addr.host().to_owned(),
+        port: addr.port(),
+    };
+    (
+        roster.named.into_iter().map(sentinel).collect(),
+        Age::of(&followed),
+    )
+}
+
+/// The registered Redis nodes that can be read.
+pub(super) fn members(situation: &Situation) -> (Vec<Member>, Age) {
+    let followed = situation.members.borrow();
+    let znodes = followed.value.iter().flat_map(|znodes| znodes.values());
+    let members = znodes.filter_map(|bytes| Member::decode(bytes).ok()).collect();
+    (members, Age::of(&followed))
+}
+
+impl Master {
+    fn new(situation: &Situation, addr: &Addr, recorded: Option<Recorded>) -> Self {
+        Self {
+            name: situation.group.clone(),
+            host: addr.host().to_owned(),
+            port: addr.port(),
+            recorded,
+        }
+    }
+}
+
+pub(super) fn json(body: impl Serialize, age: Age) -> Response {
+    let stale_for_ms = stale_for_ms(age);
+    let answer = Json(Aged { body, stale_for_ms });
+    mark(([(CACHE_CONTROL, "no-store")], answer).into_response(), age)
+}
+
+fn never_read() -> Response {
+    wrong(StatusCode::SERVICE_UNAVAILABLE, "ZooKeeper has not been read yet")
+}
+
+fn wrong(code: StatusCode, error: &str) -> Response {
+    (code, [(CACHE_CONTROL, "no-store")], Json(Wrong { error })).into_response()
+}

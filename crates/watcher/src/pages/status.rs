@@ -1,0 +1,148 @@
+//! `/v1/status`: everything this watcher knows, for a person who wonders.
+//!
+//! Always 200: that ZooKeeper was never read is a status too.
+
+use std::time::Instant;
+
+use axum::extract::State as Shared;
+use axum::response::Response;
+use registry::Session;
+use serde::Serialize;
+use topology::{Addr, Epoch, MasterName};
+use zkpaths::Member;
+
+use super::api::{self, Master};
+use super::staleness::millis;
+use crate::pace::Part;
+use crate::situation::{Age, Glance, Situation};
+use crate::view::{Answer, Sighting};
+
+#[derive(Serialize)]
+struct Status {
+    name: MasterName,
+    master: Option<Master>,
+    sentinels: Vec<HeardSentinel>,
+    nodes: Vec<Node>,
+    members: Vec<Member>,
+    watcher: Watcher,
+    zookeeper: ZooKeeper,
+}
+
+#[derive(Serialize)]
+struct HeardSentinel {
+    #[serde(flatten)]
+    sentinel: api::Sentinel,
+    subscribed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_report: Option<Report>,
+}
+
+/// What a Redis that somebody names as master answered at the last look.
+#[derive(Serialize)]
+struct Node {
+    addr: Addr,
+    answer: &'static str,
+}
+
+/// What it said when it was asked last.
+#[derive(Serialize)]
+struct Report {
+    answer: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    master: Option<Addr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    epoch: Option<Epoch>,
+    ms_ago: u64,
+}
+
+#[derive(Serialize)]
+struct Watcher {
+    part: &'static str,
+    version: &'static str,
+    looks: u64,
+    last_look_ms_ago: u64,
+    last_outcome: String,
+}
+
+#[derive(Serialize)]
+struct ZooKeeper {
+    session: &'static str,
+    read: bool,
+}
+
+pub(super) async fn status(Shared(situation): Shared<Situation>) -> Response {
+    let glance = situation.glance.borrow().clone();
+    let (master, master_age) = api::recorded_master(&situation);
+    let (sentinels, sentinels_age) = api::registered(&situation);
+    let (members, members_age) = api::members(&situation);
+    let age = master_age.and(sentinels_age).and(members_age);
+    let status = Status {
+        name: situation.group.clone(),
+        master,
+        sentinels: sentinels
+            .into_iter()
+            .map(|sentinel| heard(&situation, &glance, sentinel))
+            .collect(),
+        nodes: glance.nodes.iter().map(node).collect(),
+        members,
+        watcher: Watcher {
+            part: match *situation.part.borrow() {
+                Part::Leader => "leader",
+                Part::Standby => "standby",
+            },
+            version: env!("CARGO_PKG_VERSION"),
+            looks: glance.looks,
+            last_look_ms_ago: millis(glance.turned.elapsed()),
+            last_outcome: glance.outcome.clone(),
+        },
+        zookeeper: ZooKeeper {
+            session: session(*situation.session.borrow()),
+            read: age != Age::Never,
+        },
+    };
+    api::json(status, age)
+}
+
+fn session(session: Session) -> &'static str {
+    match session {
+        Session::Connecting => "connecting",
+        Session::Up { .. } => "up",
+        Session::Suspect => "suspect",
+        Session::Closed => "closed",
+    }
+}
+
+fn heard(situation: &Situation, glance: &Glance, sentinel: api::Sentinel) -> HeardSentinel {
+    let addr = Addr::new(&sentinel.host, sentinel.port).ok();
+    let subscribed = addr
+        .as_ref()
+        .is_some_and(|addr| situation.subscribed.borrow().contains(addr));
+    let said = addr.and_then(|addr| glance.sentinels.get(&addr));
+    HeardSentinel {
+        sentinel,
+        subscribed,
+        last_report: said.map(|(at, sighting)| report(*at, sighting)),
+    }
+}
+
+fn node((addr, answer): (&Addr, &Answer)) -> Node {
+    Node {
+        addr: addr.clone(),
+        answer: answer.word(),
+    }
+}
+
+fn report(at: Instant, sighting: &Sighting) -> Report {
+    let (answer, record) = match sighting {
+        Sighting::Waiting => ("waiting", None),
+        Sighting::Reports(record) => ("reports", Some(record)),
+        Sighting::NotMonitoring => ("not-monitoring", None),
+        Sighting::Silent => ("silent", None),
+    };
+    Report {
+        answer,
+        master: record.map(|record| record.addr.clone()),
+        epoch: record.map(|record| record.epoch),
+        ms_ago: millis(at.elapsed()),
+    }
+}

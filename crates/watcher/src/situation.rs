@@ -1,0 +1,169 @@
+//! What the pages, the metrics and the health answers are made of: copies that others keep up to date.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use registry::{Followed, Freshness, Registry, Session, Znode};
+use tokio::sync::watch;
+use topology::{Addr, MasterName};
+use zkpaths::State;
+
+use crate::pace::Part;
+use crate::view::{Answer, Sighting, View};
+
+/// A followed znode.
+pub type FollowedNode = watch::Receiver<Followed<Option<Znode>>>;
+/// The followed children of a znode.
+pub type FollowedChildren = watch::Receiver<Followed<BTreeMap<String, Vec<u8>>>>;
+
+/// Everything this watcher knows. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Situation {
+    /// The group.
+    pub group: MasterName,
+    /// `/redis/state`.
+    pub state: FollowedNode,
+    /// `/redis/master`.
+    pub master: FollowedNode,
+    /// `/redis/sentinels`.
+    pub sentinels: FollowedChildren,
+    /// `/redis/members`.
+    pub members: FollowedChildren,
+    /// The session with ZooKeeper.
+    pub session: watch::Receiver<Session>,
+    /// Leader or standby.
+    pub part: watch::Receiver<Part>,
+    /// The Sentinels that are heard.
+    pub subscribed: watch::Receiver<BTreeSet<Addr>>,
+    /// The last look.
+    pub glance: watch::Receiver<Arc<Glance>>,
+}
+
+/// What the looks have shown so far.
+#[derive(Debug, Clone)]
+pub struct Glance {
+    /// When the last look ended; at first, when the program started.
+    pub turned: Instant,
+    /// How many looks there were.
+    pub looks: u64,
+    /// What the last one came to: a verdict, or what was in the way.
+    pub outcome: String,
+    /// When and what each registered Sentinel said last.
+    pub sentinels: BTreeMap<Addr, (Instant, Sighting)>,
+    /// What the nodes answered at the last look.
+    pub nodes: BTreeMap<Addr, Answer>,
+}
+
+impl Glance {
+    /// Before the first look.
+    pub fn none(now: Instant) -> Self {
+        Self {
+            turned: now,
+            looks: 0,
+            outcome: "no look yet".to_owned(),
+            sentinels: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+        }
+    }
+
+    /// After one more. A Sentinel whose answer was not waited for keeps what it said before.
+    #[must_use]
+    pub fn after(&self, view: &View, outcome: String, now: Instant) -> Self {
+        let said = |(addr, sighting): (&Addr, &Sighting)| match sighting {
+            Sighting::Waiting => self
+                .sentinels
+                .get(addr)
+                .map(|before| (addr.clone(), before.clone())),
+            Sighting::Reports(_) | Sighting::NotMonitoring | Sighting::Silent => {
+                Some((addr.clone(), (now, sighting.clone())))
+            }
+        };
+        Self {
+            turned: now,
+            looks: self.looks.saturating_add(1),
+            outcome,
+            sentinels: view.sentinels.iter().filter_map(said).collect(),
+            nodes: view.nodes.clone(),
+        }
+    }
+}
+
+impl Situation {
+    /// Begins to follow what the registry has.
+    pub fn follow(
+        registry: &Registry,
+        group: MasterName,
+        part: watch::Receiver<Part>,
+        subscribed: watch::Receiver<BTreeSet<Addr>>,
+        glance: watch::Receiver<Arc<Glance>>,
+    ) -> Self {
+        let tree = registry.tree();
+        Self {
+            group,
+            state: registry.follow(tree.state()),
+            master: registry.follow(tree.master()),
+            sentinels: registry.follow_children(tree.sentinels()),
+            members: registry.follow_children(tree.members()),
+            session: registry.session(),
+            part,
+            subscribed,
+            glance,
+        }
+    }
+
+    /// The recorded state, where it can be read.
+    pub fn state(&self) -> Option<State> {
+        let followed = self.state.borrow();
+        let znode = followed.value.as_ref()?.as_ref()?;
+        State::decode(&znode.data).ok().flatten()
+    }
+
+    /// Whether this watcher leads.
+    pub fn leads(&self) -> bool {
+        *self.part.borrow() == Part::Leader
+    }
+
+    /// Whether the session with ZooKeeper is up.
+    pub fn session_up(&self) -> bool {
+        matches!(*self.session.borrow(), Session::Up { .. })
+    }
+
+    /// How old the last look is.
+    pub fn since_last_look(&self) -> Duration {
+        self.glance.borrow().turned.elapsed()
+    }
+}
+
+/// How old a followed copy is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Age {
+    /// There is no copy.
+    Never,
+    /// It is up to date.
+    Current,
+    /// It was, so long ago.
+    Stale(Duration),
+}
+
+impl Age {
+    /// Of one copy.
+    pub fn of<T>(followed: &Followed<T>) -> Self {
+        match (followed.freshness, &followed.value) {
+            (Freshness::NeverRead, _) | (_, None) => Age::Never,
+            (Freshness::Current, Some(_)) => Age::Current,
+            (Freshness::StaleSince(since), Some(_)) => Age::Stale(since.elapsed()),
+        }
+    }
+
+    /// Of an answer made of two copies: the older one's.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Age::Never, _) | (_, Age::Never) => Age::Never,
+            (Age::Stale(one), Age::Stale(other)) => Age::Stale(one.max(other)),
+            (Age::Stale(age), Age::Current) | (Age::Current, Age::Stale(age)) => Age::Stale(age),
+            (Age::Current, Age::Current) => Age::Current,
+        }
+    }
+}

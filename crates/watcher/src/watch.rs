@@ -1,0 +1,177 @@
+//! The loop: look, decide, act, and wait for the next reason to look.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use registry::Registry;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use topology::MasterName;
+use tracing::trace;
+
+use crate::act::{Acted, act};
+use crate::decide::decide;
+use crate::hints::Hints;
+use crate::journal::Journal;
+use crate::metrics::Metrics;
+use crate::observe::{Look, Observer};
+use crate::pace::{Pace, Part, Turn, Written, jittered};
+use crate::silence::Silence;
+use crate::situation::Glance;
+use crate::verdict::{Reason, Verdict};
+use crate::view::{StateNode, View};
+
+/// The least time between two looks, so that a flood of events does not become a flood of questions.
+const BREATH: Duration = Duration::from_millis(1);
+
+/// Everything the loop needs and remembers.
+pub struct Watch {
+    registry: Registry,
+    observer: Observer,
+    hints: Arc<Hints>,
+    part: watch::Receiver<Part>,
+    glance: watch::Sender<Arc<Glance>>,
+    metrics: Metrics,
+    journal: Journal,
+    pace: Pace,
+    silence: Silence,
+    /// Whether the tree has shown itself as ours. Before that, another group's name is a mistake in our settings.
+    ours: bool,
+}
+
+/// Why the loop ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// It was asked to.
+    Stopped,
+    /// The tree is another group's.
+    OtherGroup {
+        /// The name recorded in the state.
+        recorded: MasterName,
+    },
+}
+
+enum Next {
+    LookIn(Duration),
+    End(Ended),
+}
+
+impl Watch {
+    /// A loop that has not turned yet.
+    pub fn new(
+        registry: Registry,
+        observer: Observer,
+        hints: Arc<Hints>,
+        part: watch::Receiver<Part>,
+        glance: watch::Sender<Arc<Glance>>,
+        metrics: Metrics,
+    ) -> Self {
+        Self {
+            registry,
+            observer,
+            hints,
+            part,
+            glance,
+            metrics,
+            journal: Journal::default(),
+            pace: Pace::default(),
+            silence: Silence::default(),
+            ours: false,
+        }
+    }
+
+    /// Turns until `stop`, or until the tree turns out to be another group's.
+    pub async fn run(mut self, stop: CancellationToken) -> Ended {
+        loop {
+            let next = tokio::select! {
+                () = stop.cancelled() => return Ended::Stopped,
+                next = self.turn() => next,
+            };
+            let wait = match next {
+                Next::LookIn(wait) => jittered(wait, rand::random()),
+                Next::End(ended) => return ended,
+            };
+            tokio::time::sleep(BREATH).await;
+            tokio::select! {
+                () = stop.cancelled() => return Ended::Stopped,
+                () = self.hints.next() => self.pace.woken(),
+                changed = self.part.changed() => if changed.is_err() { return Ended::Stopped },
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    async fn turn(&mut self) -> Next {
+        let began = Instant::now();
+        let (view, looked) = self.observer.look(&self.silence).await;
+        let (next, outcome) = match looked {
+            Ok(look) => {
+                self.metrics.looked();
+                self.silence = std::mem::take(&mut self.silence).after(&look.view, Instant::now());
+                let verdict = decide(&look.view);
+                trace!(reason = verdict.word(), elapsed_us = began.elapsed().as_micros(), view = ?look.view, "looked");
+                (
+                    self.answer(&look, &verdict, began).await,
+                    verdict.word().to_owned(),
+                )
+            }
+            Err(why) => {
+                self.metrics.look_failed();
+                self.journal.failed(&why);
+                (Next::LookIn(self.pace.after_failed_look()), program::chain(&why))
+            }
+        };
+        self.note(&view, outcome);
+        next
+    }
+
+    async fn answer(&mut self, look: &Look, verdict: &Verdict, began: Instant) -> Next {
+        self.journal.verdict(&look.view, verdict, Instant::now());
+        match verdict {
+            Verdict::OtherGroup { recorded } if !self.ours => {
+                let recorded = recorded.clone();
+                return Next::End(Ended::OtherGroup { recorded });
+            }
+            Verdict::Conflict { .. } => self.metrics.conflict(),
+            // Whatever was announced before this look is recorded, by whoever was faster.
+            Verdict::Nothing(Reason::UpToDate) => self.hints.settled(began),
+            Verdict::OtherGroup { .. }
+            | Verdict::Nothing(_)
+            | Verdict::Publish(_)
+            | Verdict::Settle { .. }
+            | Verdict::RepairMaster(_) => {}
+        }
+        self.ours |=
+            matches!(&look.view.recorded.state, StateNode::Known(state) if state.name == look.view.group);
+        let part = *self.part.borrow_and_update();
+        match self.pace.turn(verdict, part, Instant::now()) {
+            Turn::Wait(wait) => Next::LookIn(wait),
+            Turn::Act => Next::LookIn(self.act(look, verdict).await),
+        }
+    }
+
+    async fn act(&mut self, look: &Look, verdict: &Verdict) -> Duration {
+        let acted = act(&self.registry, look, verdict).await;
+        let latency = self.hints.switched_at().map(|at| at.elapsed());
+        let written = match (&acted, verdict) {
+            (Acted::Recorded(desired), Verdict::Publish(_)) => {
+                self.metrics.published(desired.state.cause, latency);
+                self.hints.settled(Instant::now());
+                Written::Done
+            }
+            (Acted::Recorded(_), Verdict::RepairMaster(_)) => {
+                self.metrics.repaired();
+                Written::Done
+            }
+            (Acted::Recorded(_) | Acted::Idle, _) => Written::Done,
+            (Acted::Prepared | Acted::Outrun | Acted::NotKnown(_) | Acted::Failed(_), _) => Written::Not,
+        };
+        self.journal.acted(verdict, &acted, latency);
+        self.pace.after_act(written)
+    }
+
+    fn note(&self, view: &View, outcome: String) {
+        self.glance
+            .send_modify(|glance| *glance = Arc::new(glance.after(view, outcome, Instant::now())));
+    }
+}

@@ -1,0 +1,12 @@
+//! The watcher against real ZooKeeper, Redis and Sentinels. The tests write the znodes that the wrappers would write.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails where it cannot go on; helpers of tests are not exempt by themselves"
+)]
+
+mod failover;
+mod group;
+mod pages;
+mod process;
+mod records;

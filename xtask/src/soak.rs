@@ -1,0 +1,43 @@
+//! `cargo xtask soak`: the suite with its many rounds. What it saw goes into `docs/benchmarks.md`.
+
+use std::fs;
+
+use anyhow::ensure;
+
+use crate::install;
+use crate::root::workspace;
+use crate::steps::Steps;
+use crate::figures;
+
+/// What to repeat.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: cargo xtask soak --only ghosts\nExit codes: 0 all passed and the table is written, 1 otherwise")]
+pub(crate) struct Arguments {
+    /// Only tests whose name contains this; the table is then shown, not written.
+    #[arg(long)]
+    only: Option<String>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let steps = Steps::start();
+    steps.step("servers and tools", install::ensure_servers)?;
+    steps.cargo("build", &["build", "--workspace", "--all-targets"], &[])?;
+    let report = workspace().join("target/soak.md");
+    let _ = fs::remove_file(&report);
+    let which = match &arguments.only {
+        Some(name) => format!("binary(/^suite_/) & test({name})"),
+        None => "binary(/^suite_/)".to_owned(),
+    };
+    ensure!(install::find("cargo-nextest").is_some(), "soak needs cargo-nextest; run `cargo install cargo-nextest`");
+    let command = ["nextest", "run", "--workspace", "--profile", "soak", "-E", which.as_str()];
+    let file = report.to_string_lossy().into_owned();
+    let ran = steps.cargo("soak", &command, &[("CI", "1"), ("SOAK_REPORT", file.as_str())]);
+    let rows = fs::read_to_string(&report).unwrap_or_default();
+    let table = format!("| what | rounds | seen |\n|---|---|---|\n{rows}\n{}\n", figures::machine());
+    if ran.is_ok() && arguments.only.is_none() {
+        figures::write("soak", &table)?;
+    } else {
+        println!("{table}");
+    }
+    ran
+}
