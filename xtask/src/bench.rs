@@ -22,7 +22,9 @@ const SETTLE: Duration = Duration::from_secs(3);
 
 /// How often to measure.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: cargo xtask bench --rounds 5\nExit codes: 0 the table is written, 1 otherwise")]
+#[command(
+    after_help = "Example: cargo xtask bench --rounds 5\nExit codes: 0 the table is written, 1 otherwise"
+)]
 pub(crate) struct Arguments {
     /// Rounds of each.
     #[arg(long, default_value_t = 20)]
@@ -41,7 +43,11 @@ impl Drop for Killed {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let steps = Steps::start();
     steps.step("servers and tools", install::ensure_servers)?;
-    steps.cargo("release build", &["build", "--release", "-p", "redis-wrapper"], &[])?;
+    steps.cargo(
+        "release build",
+        &["build", "--release", "-p", "redis-wrapper"],
+        &[],
+    )?;
     let runtime = tokio::runtime::Runtime::new()?;
     let mut table = String::new();
     steps.step("measuring", || {
@@ -64,9 +70,15 @@ async fn measure(rounds: usize) -> anyhow::Result<String> {
     }
     let row = |name: &str, values: &mut [f64], unit: &str| -> anyhow::Result<String> {
         let (median, low, high) = figures::spread(values)?;
-        Ok(format!("| {name} | {median:.1} {unit} | {low:.1} to {high:.1} {unit} |\n"))
+        Ok(format!(
+            "| {name} | {median:.1} {unit} | {low:.1} to {high:.1} {unit} |\n"
+        ))
     };
-    let mut difference: Vec<f64> = bare.iter().zip(&wrapped).map(|(bare, wrapped)| wrapped - bare).collect();
+    let mut difference: Vec<f64> = bare
+        .iter()
+        .zip(&wrapped)
+        .map(|(bare, wrapped)| wrapped - bare)
+        .collect();
     let mut table = String::from("| what | median | range |\n|---|---|---|\n");
     table += &row("bare redis-server: exec to PONG", &mut bare, "ms")?;
     table += &row("redis-wrapper: exec to PONG of its Redis", &mut wrapped, "ms")?;
@@ -74,7 +86,11 @@ async fn measure(rounds: usize) -> anyhow::Result<String> {
     table += &row("redis-wrapper: resident memory (VmRSS)", &mut memory, "MiB")?;
     table += &row("of which anonymous (RssAnon)", &mut anonymous, "MiB")?;
     let size = fs::metadata(program())?.len();
-    table += &format!("\n{rounds} rounds; {}; binary {} KiB\n", figures::machine(), size / 1024);
+    table += &format!(
+        "\n{rounds} rounds; {}; binary {} KiB\n",
+        figures::machine(),
+        size / 1024
+    );
     Ok(table)
 }
 
@@ -87,7 +103,13 @@ async fn bare_redis() -> anyhow::Result<f64> {
     let port = ports::free();
     let conf = dir.path().join("redis.conf");
     let shipped = fs::read_to_string(workspace().join("conf/redis.conf"))?;
-    fs::write(&conf, format!("{shipped}\nport {port}\nbind 127.0.0.1\ndir {}\n", dir.path().display()))?;
+    fs::write(
+        &conf,
+        format!(
+            "{shipped}\nport {port}\nbind 127.0.0.1\ndir {}\n",
+            dir.path().display()
+        ),
+    )?;
     let mut command = Command::new("redis-server");
     command.arg(conf);
     let (time, _redis) = started(command, dir.path(), port).await?;
@@ -98,7 +120,10 @@ async fn wrapper(hosts: &str, round: usize) -> anyhow::Result<(f64, f64, f64)> {
     let dir = tempfile::tempdir()?;
     let port = ports::free();
     let mut command = Command::new(program());
-    command.env("ZK_HOSTS", hosts).env("ZK_ROOT", format!("/bench-{round}")).env("BIND_IP", "127.0.0.1");
+    command
+        .env("ZK_HOSTS", hosts)
+        .env("ZK_ROOT", format!("/bench-{round}"))
+        .env("BIND_IP", "127.0.0.1");
     command.env("PORT0", port.to_string()).env("DATA_DIR", dir.path());
     let (time, wrapper) = started(command, dir.path(), port).await?;
     tokio::time::sleep(SETTLE).await;
@@ -108,7 +133,11 @@ async fn wrapper(hosts: &str, round: usize) -> anyhow::Result<(f64, f64, f64)> {
 
 /// Milliseconds from exec to the first PONG.
 async fn started(mut command: Command, dir: &Path, port: u16) -> anyhow::Result<(f64, Killed)> {
-    command.current_dir(dir).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+        .current_dir(dir)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     let client = RedisClient::new(&format!("127.0.0.1:{port}").parse()?, None);
     let start = Instant::now();
     let child = Killed(command.spawn().context("cannot start what is measured")?);
@@ -122,7 +151,11 @@ async fn started(mut command: Command, dir: &Path, port: u16) -> anyhow::Result<
 }
 
 fn field(status: &str, name: &str) -> anyhow::Result<f64> {
-    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-    let kib = line.and_then(|line| line.trim().strip_suffix("kB")).context("no such line in /proc/…/status")?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    let kib = line
+        .and_then(|line| line.trim().strip_suffix("kB"))
+        .context("no such line in /proc/…/status")?;
     Ok(kib.trim().parse::<f64>()? / 1024.0)
 }

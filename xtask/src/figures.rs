@@ -13,8 +13,12 @@ pub(crate) fn write(name: &str, table: &str) -> anyhow::Result<()> {
     let path = workspace().join(PAGE);
     let page = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let (open, close) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
-    let (before, rest) = page.split_once(&open).with_context(|| format!("{PAGE} has no marker {open}"))?;
-    let (_, after) = rest.split_once(&close).with_context(|| format!("{PAGE} has no marker {close}"))?;
+    let (before, rest) = page
+        .split_once(&open)
+        .with_context(|| format!("{PAGE} has no marker {open}"))?;
+    let (_, after) = rest
+        .split_once(&close)
+        .with_context(|| format!("{PAGE} has no marker {close}"))?;
     fs::write(&path, format!("{before}{open}{table}{close}{after}"))?;
     println!("{table}\nwritten to {PAGE}");
     Ok(())

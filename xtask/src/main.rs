@@ -4,11 +4,14 @@
 //! needs nothing else to begin.
 #![expect(clippy::print_stdout, reason = "a developer's command shows what it does")]
 
+mod bench;
 mod demo;
 mod docs;
+mod figures;
 mod install;
 mod root;
 mod run_tests;
+mod soak;
 mod steps;
 mod test;
 
@@ -33,6 +36,10 @@ enum Verb {
     Demo(demo::Arguments),
     /// Installs what is missing, then checks, builds and tests everything.
     Test(test::Arguments),
+    /// Runs the suite with its many rounds and writes down what it saw.
+    Soak(soak::Arguments),
+    /// Measures what a wrapper costs beside a bare redis-server.
+    Bench(bench::Arguments),
     /// Writes the pages that are generated from the code.
     Docs(docs::Arguments),
 }
@@ -41,6 +48,8 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().verb {
         Verb::Demo(arguments) => return demo::run(&arguments),
         Verb::Test(arguments) => test::run(&arguments),
+        Verb::Soak(arguments) => soak::run(&arguments),
+        Verb::Bench(arguments) => bench::run(&arguments),
         Verb::Docs(arguments) => docs::run(&arguments),
     };
     match outcome {

@@ -4,14 +4,16 @@ use std::fs;
 
 use anyhow::ensure;
 
+use crate::figures;
 use crate::install;
 use crate::root::workspace;
 use crate::steps::Steps;
-use crate::figures;
 
 /// What to repeat.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: cargo xtask soak --only ghosts\nExit codes: 0 all passed and the table is written, 1 otherwise")]
+#[command(
+    after_help = "Example: cargo xtask soak --only ghosts\nExit codes: 0 all passed and the table is written, 1 otherwise"
+)]
 pub(crate) struct Arguments {
     /// Only tests whose name contains this; the table is then shown, not written.
     #[arg(long)]
@@ -28,12 +30,26 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Some(name) => format!("binary(/^suite_/) & test({name})"),
         None => "binary(/^suite_/)".to_owned(),
     };
-    ensure!(install::find("cargo-nextest").is_some(), "soak needs cargo-nextest; run `cargo install cargo-nextest`");
-    let command = ["nextest", "run", "--workspace", "--profile", "soak", "-E", which.as_str()];
+    ensure!(
+        install::find("cargo-nextest").is_some(),
+        "soak needs cargo-nextest; run `cargo install cargo-nextest`"
+    );
+    let command = [
+        "nextest",
+        "run",
+        "--workspace",
+        "--profile",
+        "soak",
+        "-E",
+        which.as_str(),
+    ];
     let file = report.to_string_lossy().into_owned();
     let ran = steps.cargo("soak", &command, &[("CI", "1"), ("SOAK_REPORT", file.as_str())]);
     let rows = fs::read_to_string(&report).unwrap_or_default();
-    let table = format!("| what | rounds | seen |\n|---|---|---|\n{rows}\n{}\n", figures::machine());
+    let table = format!(
+        "| what | rounds | seen |\n|---|---|---|\n{rows}\n{}\n",
+        figures::machine()
+    );
     if ran.is_ok() && arguments.only.is_none() {
         figures::write("soak", &table)?;
     } else {

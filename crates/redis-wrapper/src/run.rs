@@ -7,28 +7,24 @@ use std::time::Duration;
 
 use instance::{Dialer, Probe};
 use program::{Process, chain, refuse};
-use registry::{LockError, LockGuard, Registration, Registry};
+use registry::{Registration, Registry};
 use supervisor::{Child, Exit, Grace, Tasks};
-use tokio::time::{Instant, sleep};
-use topology::{Addr, Epoch, MasterRecord};
+use tokio::time::sleep;
+use topology::Addr;
 use tracing::{error, info, warn};
 use uuid::Uuid;
-use zkpaths::Lock;
 
 use crate::act;
 use crate::admin::{Page, Phase};
+use crate::choose::Chosen;
 use crate::config::Config;
-use crate::decide::{Plan, WhyMaster, WhyRefuse, WhyWait, decide};
 use crate::launch::{self, Launch};
-use crate::member::{Identity, describe};
-use crate::observe::{Observer, Seen};
+use crate::member::Identity;
+use crate::observe::Observer;
 use crate::promote;
 use crate::tend::Tending;
 use crate::workdir::WorkDir;
 
-const LOCK_DEADLINE: Duration = Duration::from_secs(10);
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
-const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 const TASKS_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Everything the rooms share.
@@ -41,16 +37,6 @@ pub(crate) struct Wrapper {
     pub(crate) work: WorkDir,
     pub(crate) page: Page,
     pub(crate) identity: Identity,
-}
-
-/// The role that was chosen, and what has been done about it.
-struct Chosen {
-    /// Whom to replicate; `None` to be master.
-    replica_of: Option<Addr>,
-    /// What to tell Sentinels that still name somebody else.
-    announce: Option<(Box<Seen>, MasterRecord)>,
-    /// Held until our Redis answers, so that the next node to decide finds it.
-    guard: Option<LockGuard>,
 }
 
 /// Runs the wrapper to its exit code.
@@ -162,145 +148,6 @@ impl Wrapper {
         }
     }
 
-    /// Looks and decides until there is a role; the bootstrap lock is held from the look to the record.
-    async fn choose(&self) -> Result<Chosen, Exit> {
-        let began = Instant::now();
-        let mut last_wait = None;
-        loop {
-            self.connected().await;
-            let Some(guard) = self.locked().await else {
-                continue;
-            };
-            let mut lost = guard.lost();
-            let chosen = tokio::select! {
-                chosen = self.choose_locked(began, &mut last_wait) => chosen,
-                _ = lost.wait_for(|lost| *lost) => None,
-            };
-            match chosen {
-                Some(Ok(chosen)) if chosen.replica_of.is_none() => {
-                    return Ok(Chosen {
-                        guard: Some(guard),
-                        ..chosen
-                    });
-                }
-                Some(end) => {
-                    guard.release().await;
-                    return end;
-                }
-                None => {
-                    guard.release().await;
-                    sleep(LOOK_AGAIN).await;
-                }
-            }
-        }
-    }
-
-    async fn connected(&self) {
-        while let Err(reason) = self.registry.connected(CONNECT_PATIENCE).await {
-            warn!(reason = %chain(&reason), "waiting for zookeeper");
-            self.progress("waiting for zookeeper");
-        }
-    }
-
-    async fn locked(&self) -> Option<LockGuard> {
-        match self
-            .registry
-            .lock(Lock::Bootstrap, &self.identity.addr.to_string(), LOCK_DEADLINE)
-            .await
-        {
-            Ok(guard) => Some(guard),
-            Err(LockError::Deadline { path, .. }) => {
-                info!(%path, "another node is deciding its role; waiting");
-                self.progress("waiting for the bootstrap lock");
-                None
-            }
-            Err(reason) => {
-                warn!(reason = %chain(&reason), "bootstrap lock not taken; trying again");
-                sleep(LOOK_AGAIN).await;
-                None
-            }
-        }
-    }
-
-    /// `None`: look again from the front door.
-    async fn choose_locked(
-        &self,
-        began: Instant,
-        last: &mut Option<WhyWait>,
-    ) -> Option<Result<Chosen, Exit>> {
-        loop {
-            let seen = match self.observer.look().await {
-                Ok(seen) => seen,
-                Err(reason) => {
-                    warn!(reason = %chain(&reason), "the group could not be read; looking again");
-                    return None;
-                }
-            };
-            match decide(&seen.view, began.elapsed()) {
-                Plan::Wait(why) => {
-                    if last.replace(why) != Some(why) {
-                        info!(reason = ?why, "role not decided yet");
-                        self.progress("waiting to decide a role");
-                    }
-                    sleep(LOOK_AGAIN).await;
-                }
-                Plan::Replica { of, why } => {
-                    info!(role = "replica", master = %of, reason = ?why, "role decided");
-                    return Some(Ok(Chosen {
-                        replica_of: Some(of),
-                        announce: None,
-                        guard: None,
-                    }));
-                }
-                Plan::Master { epoch, why } => return self.claim(seen, epoch, why).await,
-                Plan::Promote { candidate, why } => {
-                    info!(candidate = %describe(&candidate), reason = ?why, "having another node promoted");
-                    match promote::promote(&self.observer, &candidate).await {
-                        Ok(master) => info!(%master, "another node is master now"),
-                        Err(reason) => warn!(reason = %chain(&reason), "nobody was promoted; looking again"),
-                    }
-                }
-                Plan::Refuse(why) => return Some(Err(self.refuse(&why))),
-            }
-        }
-    }
-
-    async fn claim(&self, seen: Seen, epoch: Epoch, why: WhyMaster) -> Option<Result<Chosen, Exit>> {
-        if let Err(reason) = act::claim(&self.registry, &seen, epoch, why).await {
-            info!(reason = %chain(&reason), "not recorded as master; looking again");
-            return None;
-        }
-        info!(role = "master", %epoch, reason = ?why, "role decided");
-        let record = MasterRecord {
-            addr: self.identity.addr.clone(),
-            epoch,
-        };
-        let announce = match why {
-            WhyMaster::RecordedIsGone => Some((Box::new(seen), record)),
-            WhyMaster::FirstStart | WhyMaster::ResumeAlone => None,
-        };
-        Some(Ok(Chosen {
-            replica_of: None,
-            announce,
-            guard: None,
-        }))
-    }
-
-    fn refuse(&self, why: &WhyRefuse) -> Exit {
-        let path = self.registry.tree().root();
-        let own = &self.config.group.name;
-        match why {
-            WhyRefuse::OtherGroup(name) => {
-                error!(%path, "the tree belongs to the group `{name}`, not to `{own}`; set MASTER_NAME={name}, or another ZK_ROOT for this group");
-                Exit::Configuration
-            }
-            WhyRefuse::MasterDenies(master) => {
-                error!(%master, "the master refuses our credentials; check REDIS_PASSWORD and REDIS_USER");
-                Exit::Configuration
-            }
-        }
-    }
-
     /// Waits for our Redis to answer, completes the record and registers.
     async fn serve(&self, chosen: Chosen, child: &Child) -> Registration {
         let Chosen {
@@ -384,7 +231,7 @@ impl Wrapper {
         Exit::after_stop(exit)
     }
 
-    fn progress(&self, text: &str) {
+    pub(crate) fn progress(&self, text: &str) {
         self.process.notifier.status(text);
         self.page.update(|status| {
             if let Phase::Starting { doing } = &mut status.phase {

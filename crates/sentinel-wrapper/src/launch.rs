@@ -232,3 +232,35 @@ pub(crate) fn without_supervised(args: &[OsString], fixed: &Fixed) -> (Vec<OsStr
     }
     (kept, dropped)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::Why;
+    use crate::render::tests::fixed;
+
+    #[test]
+    fn arguments_pass_through_except_those_that_break_supervision() {
+        let line = "--maxclients 7 --PORT 5 --sentinel monitor other 1.1.1.1 1 1 --sentinel myid x --loglevel debug --bind a b";
+        let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        let (kept, dropped) = without_supervised(&args, &fixed());
+        let kept: Vec<String> = kept.into_iter().map(|word| word.into_string().unwrap()).collect();
+        assert_eq!(
+            kept.join(" "),
+            "--maxclients 7 --sentinel monitor other 1.1.1.1 1 1 --loglevel debug"
+        );
+        let dropped: Vec<_> = dropped
+            .iter()
+            .map(|d| (d.line, d.setting.as_str(), d.why))
+            .collect();
+        assert_eq!(
+            dropped,
+            [
+                (3, "port", Why::Supervised),
+                (11, "sentinel myid", Why::FromZooKeeper),
+                (16, "bind", Why::Supervised)
+            ]
+        );
+        assert_eq!(without_supervised(&[], &fixed()), (Vec::new(), Vec::new()));
+    }
+}

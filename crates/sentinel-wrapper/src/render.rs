@@ -197,4 +197,4 @@ fn unwanted_sentinel(values: &[String], fixed: &Fixed) -> Option<Why> {
 
 mod lines;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

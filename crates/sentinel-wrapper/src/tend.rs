@@ -18,7 +18,7 @@ use crate::decide::{InStep, Keep, Rewrite, Waiting, keep};
 use crate::ghosts::{NotNow, Suspect, Suspicion, suspects};
 use crate::observe::Observer;
 use crate::recorded::NoRecord;
-use crate::view::{Monitoring, Own, Reach, Recorded, View};
+use crate::view::{Monitoring, Own, Peer, Reach, Recorded, View};
 
 /// Between two looks when nothing happens.
 pub(crate) const LOOK: Duration = Duration::from_secs(2);
@@ -110,9 +110,15 @@ impl Look<'_> {
             &decision,
             registered(self.registration) == Registered::Present,
         );
-        let need = self.act(decision).await;
+        match decision {
+            Keep::InStep(_) => self.ghosts(&view).await,
+            // First everything else must be right.
+            Keep::Conflict { .. } | Keep::Announce { .. } | Keep::Rewrite(_) | Keep::Wait(_) => {
+                self.memory.suspicion.blind();
+            }
+        }
+        let need = self.act(decision, view.refused).await;
         if need.is_none() {
-            self.ghosts(&view).await;
             self.tidy().await;
         }
         need
@@ -143,7 +149,7 @@ impl Look<'_> {
         });
     }
 
-    async fn act(&mut self, decision: Keep) -> Option<Need> {
+    async fn act(&mut self, decision: Keep, refused: u32) -> Option<Need> {
         let memory = &mut *self.memory;
         if !matches!(decision, Keep::Wait(_)) {
             memory.waiting = None;
@@ -179,33 +185,34 @@ impl Look<'_> {
                 Some(Need::Restart(why))
             }
             Keep::Announce { sender, record } => {
-                info!(master = %record.addr, epoch = record.epoch.0, peer = %sender.addr, "sentinel is behind; it is told");
-                self.page.metrics.announces.inc();
-                match act::announce(self.observer, &sender, &record).await {
-                    Ok(Told::Taken) => {
-                        info!(master = %record.addr, epoch = record.epoch.0, "sentinel follows");
-                        (memory.attempts, memory.act_after, memory.told) = (0, None, None);
-                    }
-                    Ok(Told::NotTaken) => {
-                        warn!(master = %record.addr, epoch = record.epoch.0, "sentinel did not take the announcement");
-                        let refused = memory.refused(&Recorded::Yes {
-                            record: record.clone(),
-                            standing: crate::view::Standing::Confirmed,
-                        });
-                        memory.told = Some((record, refused + 1));
-                        memory.tried();
-                    }
-                    Err(problem) => {
-                        warn!(reason = %problem, "sentinel could not be told");
-                        memory.tried();
-                    }
-                }
+                self.tell(&sender, record, refused).await;
                 None
             }
         }
     }
 
-    /// Ghosts among what the own Sentinel knows. Only from a view in which nothing else is wrong.
+    async fn tell(&mut self, sender: &Peer, record: MasterRecord, refused: u32) {
+        let (master, epoch) = (&record.addr, record.epoch.0);
+        info!(%master, epoch, peer = %sender.addr, "sentinel is behind; it is told");
+        self.page.metrics.announces.inc();
+        match act::announce(self.observer, sender, &record).await {
+            Ok(Told::Taken) => {
+                info!(%master, epoch, "sentinel follows");
+                (self.memory.attempts, self.memory.act_after, self.memory.told) = (0, None, None);
+            }
+            Ok(Told::NotTaken) => {
+                warn!(%master, epoch, "sentinel did not take the announcement");
+                self.memory.told = Some((record, refused + 1));
+                self.memory.tried();
+            }
+            Err(problem) => {
+                warn!(%master, epoch, reason = %problem, "sentinel could not be told");
+                self.memory.tried();
+            }
+        }
+    }
+
+    /// Ghosts among what the own Sentinel knows.
     async fn ghosts(&mut self, view: &View) {
         let (Own::Monitoring(own), Recorded::Yes { record, .. }) = (&view.own, &view.recorded) else {
             self.memory.suspicion.blind();

@@ -154,10 +154,12 @@ fn run(command: &mut Command) {
     );
 }
 
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
 fn sources(language: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../examples/clients")
-        .join(language)
+    root().join("examples/clients").join(language)
 }
 
 /// Where the compilers put what they make.
@@ -167,13 +169,12 @@ fn built(what: &str) -> PathBuf {
     dir
 }
 
-fn examples() -> Vec<Example> {
+/// All that can run here, built once.
+static EXAMPLES: LazyLock<Vec<Example>> = LazyLock::new(|| {
     let python = python("lookup.py", "import kazoo", "python3-kazoo");
-    [Some(rust()), python, java(), go()]
-        .into_iter()
-        .flatten()
-        .collect()
-}
+    let all = [Some(rust()), python, java(), go()];
+    all.into_iter().flatten().collect()
+});
 
 /// What an example has found, without what its client library says on standard error.
 fn found(process: &Process) -> Vec<String> {
@@ -336,4 +337,57 @@ async fn a_python_client_writes_through_the_sentinels_it_finds() {
             .await,
         "read hello\n"
     );
+}
+
+/// The code blocks of a page that say which file they are from: the file, and the block.
+fn quotations(page: &str) -> Vec<(String, String)> {
+    let text = read(page);
+    text.split("<!-- from ")
+        .skip(1)
+        .map(|rest| {
+            let (file, rest) = rest
+                .split_once(" -->\n```")
+                .expect("a file, and a code block after it");
+            let (block, _) = rest.split_once("\n```\n").expect("the end of the code block");
+            let (_, block) = block.split_once('\n').expect("a code block");
+            (file.to_owned(), block.to_owned())
+        })
+        .collect()
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("cannot read {path}: {error}"))
+}
+
+#[test]
+fn what_the_pages_quote_is_in_the_examples() {
+    let quoted: Vec<_> = ["README.md", "docs/clients.md"]
+        .into_iter()
+        .flat_map(|page| quotations(page).into_iter().map(move |quoted| (page, quoted)))
+        .collect();
+    for (page, (file, block)) in &quoted {
+        // A page does not indent what a file does.
+        let at_any_depth = |depth: usize| {
+            let indent = " ".repeat(depth);
+            let lines = block.lines().map(|line| match line {
+                "" => "\n".to_owned(),
+                line => format!("{indent}{line}\n"),
+            });
+            lines.collect::<String>()
+        };
+        let text = read(file);
+        assert!(
+            (0..=8).any(|depth| text.contains(&at_any_depth(depth))),
+            "{page} quotes what {file} does not say:\n{block}"
+        );
+    }
+    let languages = [".rs", ".py", ".java", ".go"];
+    for language in languages {
+        assert!(
+            quoted
+                .iter()
+                .any(|(page, (file, _))| *page == "README.md" && file.ends_with(language)),
+            "README.md quotes no {language} file"
+        );
+    }
 }

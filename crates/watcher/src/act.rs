@@ -13,7 +13,7 @@ use crate::verdict::Verdict;
 
 /// What came of it.
 #[derive(Debug)]
-pub enum Acted {
+pub(crate) enum Acted {
     /// It is recorded.
     Recorded(Desired),
     /// A znode was missing and has been made; look again.
@@ -29,7 +29,7 @@ pub enum Acted {
 }
 
 /// Tells everybody whom the verdict concerns.
-pub async fn act(registry: &Registry, look: &Look, verdict: &Verdict) -> Acted {
+pub(crate) async fn act(registry: &Registry, look: &Look, verdict: &Verdict) -> Acted {
     let Some(desired) = desired(&look.view, verdict, now_ms(), Uuid::new_v4()) else {
         return Acted::Idle;
     };

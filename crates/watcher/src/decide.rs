@@ -17,10 +17,10 @@ use crate::view::{Answer, StateNode, View};
 
 /// For how long the recorded master must have been looked at in vain before less than a majority of the
 /// Sentinels may name another.
-pub const PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Decides one view.
-pub fn decide(view: &View) -> Verdict {
+pub(crate) fn decide(view: &View) -> Verdict {
     let state = match &view.recorded.state {
         StateNode::Known(state) => state,
         StateNode::Missing => return unrecorded(view, Why::NothingRecorded),

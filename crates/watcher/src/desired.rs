@@ -9,25 +9,25 @@ use crate::view::{StateNode, View};
 
 /// The state to record. `/redis/master` and `/redis/masters/<name>` follow from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Desired {
+pub(crate) struct Desired {
     /// The group's memory.
-    pub state: State,
+    pub(crate) state: State,
 }
 
 impl Desired {
     /// Who is master then.
-    pub fn addr(&self) -> &Addr {
+    pub(crate) fn addr(&self) -> &Addr {
         &self.state.master.addr
     }
 
     /// As of which epoch.
-    pub fn epoch(&self) -> Epoch {
+    pub(crate) fn epoch(&self) -> Epoch {
         self.state.epoch
     }
 }
 
 /// What `verdict` wants recorded; `None` where it wants nothing. `fresh` becomes the identity of a group that has none.
-pub fn desired(view: &View, verdict: &Verdict, now_ms: u64, fresh: Uuid) -> Option<Desired> {
+pub(crate) fn desired(view: &View, verdict: &Verdict, now_ms: u64, fresh: Uuid) -> Option<Desired> {
     let known = match &view.recorded.state {
         StateNode::Known(state) => Some(state.as_ref()),
         StateNode::Missing | StateNode::Malformed(_) => None,

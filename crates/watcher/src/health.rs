@@ -18,7 +18,7 @@ const TURN: Duration = Duration::from_secs(15);
 const PULSE: Duration = Duration::from_millis(250);
 
 /// Keeps both answers up to date until `stop`.
-pub async fn pulse(
+pub(crate) async fn pulse(
     situation: Situation,
     notifier: Notifier,
     health: watch::Sender<Health>,

@@ -7,19 +7,19 @@ use tokio::sync::Notify;
 
 /// Wakes the loop. Any number of hints before a look are one look.
 #[derive(Debug, Default)]
-pub struct Hints {
+pub(crate) struct Hints {
     woken: Notify,
     switched: Mutex<Option<Instant>>,
 }
 
 impl Hints {
     /// Something may have changed.
-    pub fn look(&self) {
+    pub(crate) fn look(&self) {
         self.woken.notify_one();
     }
 
     /// A Sentinel announced another master of our group.
-    pub fn master_switched(&self) {
+    pub(crate) fn master_switched(&self) {
         self.switched
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -28,17 +28,17 @@ impl Hints {
     }
 
     /// Waits for the next hint.
-    pub async fn next(&self) {
+    pub(crate) async fn next(&self) {
         self.woken.notified().await;
     }
 
     /// When the first announcement that nobody has acted on was heard. Kept until [`Hints::settled`].
-    pub fn switched_at(&self) -> Option<Instant> {
+    pub(crate) fn switched_at(&self) -> Option<Instant> {
         *self.switched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What was announced up to `seen` is recorded, by us or by somebody else.
-    pub fn settled(&self, seen: Instant) {
+    pub(crate) fn settled(&self, seen: Instant) {
         let mut switched = self.switched.lock().unwrap_or_else(PoisonError::into_inner);
         if switched.is_some_and(|at| at <= seen) {
             *switched = None;

@@ -19,7 +19,7 @@ const TOO_LONG: Duration = Duration::from_secs(3);
 
 /// What has been told already.
 #[derive(Debug, Default)]
-pub struct Journal {
+pub(crate) struct Journal {
     said: Option<String>,
     passing: Option<(&'static str, Instant)>,
     unreadable: [Option<String>; 3],
@@ -29,7 +29,7 @@ pub struct Journal {
 
 impl Journal {
     /// A look that could be made, and its verdict.
-    pub fn verdict(&mut self, view: &View, verdict: &Verdict, now: Instant) {
+    pub(crate) fn verdict(&mut self, view: &View, verdict: &Verdict, now: Instant) {
         if std::mem::take(&mut self.failing) {
             info!("zookeeper answers again");
         }
@@ -62,7 +62,7 @@ impl Journal {
     }
 
     /// A look without ZooKeeper.
-    pub fn failed(&mut self, why: &LookError) {
+    pub(crate) fn failed(&mut self, why: &LookError) {
         let reason = program::chain(why);
         match why {
             // The beginning, of which the session itself tells.
@@ -76,7 +76,7 @@ impl Journal {
     }
 
     /// What came of acting. `latency` since a Sentinel announced it, where one did.
-    pub fn acted(&mut self, verdict: &Verdict, acted: &Acted, latency: Option<Duration>) {
+    pub(crate) fn acted(&mut self, verdict: &Verdict, acted: &Acted, latency: Option<Duration>) {
         match acted {
             Acted::Recorded(desired) => {
                 let (master, epoch) = (desired.addr(), desired.epoch());

@@ -16,7 +16,12 @@ const IN_LINE: Duration = Duration::from_secs(3600);
 const RETRY: Duration = Duration::from_millis(500);
 
 /// Stands in line for the lock, holds it, and takes it again after losing it, until `stop`.
-pub async fn lead(registry: Registry, who: String, part: watch::Sender<Part>, stop: CancellationToken) {
+pub(crate) async fn lead(
+    registry: Registry,
+    who: String,
+    part: watch::Sender<Part>,
+    stop: CancellationToken,
+) {
     loop {
         let taken = tokio::select! {
             () = stop.cancelled() => return,

@@ -25,22 +25,22 @@ const LAST_RETRY: Duration = Duration::from_secs(5);
 
 /// What every listening task has.
 #[derive(Clone)]
-pub struct Listening {
+pub(crate) struct Listening {
     /// Opens the subscriptions.
-    pub dialer: Dialer,
+    pub(crate) dialer: Dialer,
     /// Whose events matter.
-    pub group: MasterName,
+    pub(crate) group: MasterName,
     /// Whom to wake.
-    pub hints: Arc<Hints>,
+    pub(crate) hints: Arc<Hints>,
     /// The Sentinels that are heard now.
-    pub subscribed: watch::Sender<BTreeSet<Addr>>,
+    pub(crate) subscribed: watch::Sender<BTreeSet<Addr>>,
 }
 
 /// The registrations, as followed.
-pub type Registrations = watch::Receiver<Followed<BTreeMap<String, Vec<u8>>>>;
+pub(crate) type Registrations = watch::Receiver<Followed<BTreeMap<String, Vec<u8>>>>;
 
 /// Keeps one ear on every registered Sentinel until `stop`.
-pub async fn listen(listening: Listening, mut registrations: Registrations, stop: CancellationToken) {
+pub(crate) async fn listen(listening: Listening, mut registrations: Registrations, stop: CancellationToken) {
     let mut ears: BTreeMap<Addr, DropGuard> = BTreeMap::new();
     let mut unreadable = BTreeSet::new();
     let mut tasks = JoinSet::new();

@@ -20,7 +20,7 @@ type Label = [(&'static str, &'static str); 1];
 
 /// What is counted. Clones count into the same.
 #[derive(Debug, Clone)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     looks: Counter,
     failed_looks: Counter,
     publishes: Family<Label, Counter>,
@@ -31,7 +31,7 @@ pub struct Metrics {
 
 impl Metrics {
     /// The counters, and the registry that also shows `situation`.
-    pub fn new(situation: Situation) -> (Self, Registry) {
+    pub(crate) fn new(situation: Situation) -> (Self, Registry) {
         let metrics = Self {
             looks: Counter::default(),
             failed_looks: Counter::default(),
@@ -72,18 +72,18 @@ impl Metrics {
     }
 
     /// A look that ended.
-    pub fn looked(&self) {
+    pub(crate) fn looked(&self) {
         self.looks.inc();
     }
 
     /// A look without ZooKeeper.
-    pub fn look_failed(&self) {
+    pub(crate) fn look_failed(&self) {
         self.looks.inc();
         self.failed_looks.inc();
     }
 
     /// A master was recorded; `latency` since a Sentinel announced it, where one did.
-    pub fn published(&self, cause: Cause, latency: Option<Duration>) {
+    pub(crate) fn published(&self, cause: Cause, latency: Option<Duration>) {
         self.publishes.get_or_create(&[("cause", word(cause))]).inc();
         if let Some(latency) = latency {
             self.latency.observe(latency.as_secs_f64());
@@ -91,12 +91,12 @@ impl Metrics {
     }
 
     /// `/redis/master` or `/redis/masters/<name>` was put right.
-    pub fn repaired(&self) {
+    pub(crate) fn repaired(&self) {
         self.repairs.inc();
     }
 
     /// Two masters in one epoch.
-    pub fn conflict(&self) {
+    pub(crate) fn conflict(&self) {
         self.conflicts.inc();
     }
 }

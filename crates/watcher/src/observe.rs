@@ -23,13 +23,13 @@ use crate::silence::Silence;
 use crate::view::{AddressNode, Answer, Recorded, Sighting, StateNode, View};
 
 /// How long one answer is waited for.
-pub const DEADLINE: Duration = Duration::from_millis(500);
+pub(crate) const DEADLINE: Duration = Duration::from_millis(500);
 
 /// How much of a malformed state is kept for the log.
 const KEPT: usize = 4096;
 
 /// Looks, again and again; keeps a connection to each Sentinel in between.
-pub struct Observer {
+pub(crate) struct Observer {
     registry: Registry,
     dialer: Dialer,
     group: MasterName,
@@ -39,20 +39,20 @@ pub struct Observer {
 
 /// One look, and what a write that rests on it must find unchanged.
 #[derive(Debug, Clone)]
-pub struct Look {
+pub(crate) struct Look {
     /// What was seen.
-    pub view: View,
+    pub(crate) view: View,
     /// Version of `/redis/state`; `None` when it does not exist.
-    pub state: Option<Version>,
+    pub(crate) state: Option<Version>,
     /// Version of `/redis/master`.
-    pub master: Option<Version>,
+    pub(crate) master: Option<Version>,
     /// Version of `/redis/masters/<name>`.
-    pub named: Option<Version>,
+    pub(crate) named: Option<Version>,
 }
 
 /// Why a look is worth nothing.
 #[derive(Debug, thiserror::Error)]
-pub enum LookError {
+pub(crate) enum LookError {
     /// ZooKeeper has not been read yet.
     #[error("the registered Sentinels have not been read yet")]
     NothingRead,
@@ -69,7 +69,12 @@ enum Fact {
 
 impl Observer {
     /// An observer that has not looked yet.
-    pub fn new(registry: Registry, dialer: &Dialer, group: MasterName, registrations: Registrations) -> Self {
+    pub(crate) fn new(
+        registry: Registry,
+        dialer: &Dialer,
+        group: MasterName,
+        registrations: Registrations,
+    ) -> Self {
         Self {
             registry,
             dialer: dialer.within(DEADLINE),
@@ -80,7 +85,7 @@ impl Observer {
     }
 
     /// Looks once. What was seen of the Sentinels and nodes is in the view even when ZooKeeper is away.
-    pub async fn look(&mut self, silence: &Silence) -> (View, Result<Look, LookError>) {
+    pub(crate) async fn look(&mut self, silence: &Silence) -> (View, Result<Look, LookError>) {
         let Some(addresses) = self.registered() else {
             return (self.unseen(BTreeSet::new()), Err(LookError::NothingRead));
         };

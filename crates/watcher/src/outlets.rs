@@ -13,14 +13,14 @@ use crate::verdict::Verdict;
 
 /// Somebody who is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outlet {
+pub(crate) enum Outlet {
     /// `/redis/state`, `/redis/master` and `/redis/masters/<name>`, in one transaction.
     ZooKeeper,
 }
 
 /// What came of telling.
 #[derive(Debug)]
-pub enum Told {
+pub(crate) enum Told {
     /// They know.
     Done,
     /// Something that the telling needs was missing and has been made: look and tell again.
@@ -29,7 +29,7 @@ pub enum Told {
 
 impl Outlet {
     /// Who is told of this verdict, in this order.
-    pub fn of(verdict: &Verdict) -> &'static [Outlet] {
+    pub(crate) fn of(verdict: &Verdict) -> &'static [Outlet] {
         match verdict {
             Verdict::Publish(_) | Verdict::Settle { .. } | Verdict::RepairMaster(_) => &[Outlet::ZooKeeper],
             Verdict::Conflict { .. } | Verdict::OtherGroup { .. } | Verdict::Nothing(_) => &[],
@@ -37,7 +37,7 @@ impl Outlet {
     }
 
     /// Tells.
-    pub async fn tell(
+    pub(crate) async fn tell(
         self,
         registry: &Registry,
         look: &Look,

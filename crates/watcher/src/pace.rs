@@ -8,15 +8,15 @@ use std::time::{Duration, Instant};
 use crate::verdict::{Reason, Verdict};
 
 /// How often to look when nothing is going on.
-pub const PERIOD: Duration = Duration::from_secs(5);
+pub(crate) const PERIOD: Duration = Duration::from_secs(5);
 /// The longest time between looks while something is going on.
-pub const CEILING: Duration = Duration::from_millis(500);
+pub(crate) const CEILING: Duration = Duration::from_millis(500);
 /// How long a standby leaves it to the leader to put things right.
-pub const COURTESY: Duration = Duration::from_secs(1);
+pub(crate) const COURTESY: Duration = Duration::from_secs(1);
 
 /// Whether this watcher holds the lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub(crate) enum Part {
     /// It acts at once.
     Leader,
     /// It acts when nobody else does: the leader's lock outlives a killed leader by a session timeout.
@@ -26,7 +26,7 @@ pub enum Part {
 /// What to do about a verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub enum Turn {
+pub(crate) enum Turn {
     /// Act on it now.
     Act,
     /// Look again after this time.
@@ -35,19 +35,19 @@ pub enum Turn {
 
 /// The memory between looks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Pace {
+pub(crate) struct Pace {
     passing: u32,
     wrong_since: Option<Instant>,
 }
 
 impl Pace {
     /// Something happened: what goes on next goes on quickly.
-    pub fn woken(&mut self) {
+    pub(crate) fn woken(&mut self) {
         self.passing = 0;
     }
 
     /// What to do about the verdict of a look that ended now.
-    pub fn turn(&mut self, verdict: &Verdict, part: Part, now: Instant) -> Turn {
+    pub(crate) fn turn(&mut self, verdict: &Verdict, part: Part, now: Instant) -> Turn {
         if !verdict.writes() {
             self.wrong_since = None;
         }
@@ -65,7 +65,7 @@ impl Pace {
     }
 
     /// When to look again after writing, or trying to.
-    pub fn after_act(&mut self, written: Written) -> Duration {
+    pub(crate) fn after_act(&mut self, written: Written) -> Duration {
         match written {
             Written::Done => {
                 *self = Self::default();
@@ -76,7 +76,7 @@ impl Pace {
     }
 
     /// When to look again after a look that could not be made.
-    pub fn after_failed_look(&mut self) -> Duration {
+    pub(crate) fn after_failed_look(&mut self) -> Duration {
         self.doubling(Duration::from_millis(20))
     }
 
@@ -112,7 +112,7 @@ impl Pace {
 
 /// Whether what was decided is now recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Written {
+pub(crate) enum Written {
     /// It is.
     Done,
     /// Somebody else was faster, or it is not known.
@@ -120,7 +120,7 @@ pub enum Written {
 }
 
 /// `wait` give or take a fifth, so that watchers started together do not stay in step. `chance` is between 0 and 1.
-pub fn jittered(wait: Duration, chance: f64) -> Duration {
+pub(crate) fn jittered(wait: Duration, chance: f64) -> Duration {
     wait.mul_f64(0.8 + 0.4 * chance.clamp(0.0, 1.0))
 }
 

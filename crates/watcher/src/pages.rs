@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use crate::situation::Situation;
 
 /// All paths.
-pub fn router(
+pub(crate) fn router(
     situation: Situation,
     health: watch::Receiver<Health>,
     readiness: watch::Receiver<Readiness>,

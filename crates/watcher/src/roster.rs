@@ -10,16 +10,16 @@ use zkpaths::{PayloadError, decode_address};
 
 /// The registered Sentinels.
 #[derive(Debug, Default)]
-pub struct Roster {
+pub(crate) struct Roster {
     /// Who can be asked, by the name of the registration.
-    pub named: BTreeMap<String, Addr>,
+    pub(crate) named: BTreeMap<String, Addr>,
     /// What cannot be read, and why.
-    pub unreadable: BTreeMap<String, PayloadError>,
+    pub(crate) unreadable: BTreeMap<String, PayloadError>,
 }
 
 impl Roster {
     /// Reads the registrations.
-    pub fn read(registrations: &BTreeMap<String, Vec<u8>>) -> Self {
+    pub(crate) fn read(registrations: &BTreeMap<String, Vec<u8>>) -> Self {
         let mut roster = Self::default();
         for (name, bytes) in registrations {
             match decode_address(bytes) {
@@ -31,7 +31,7 @@ impl Roster {
     }
 
     /// Each address once.
-    pub fn addresses(&self) -> BTreeSet<Addr> {
+    pub(crate) fn addresses(&self) -> BTreeSet<Addr> {
         self.named.values().cloned().collect()
     }
 }

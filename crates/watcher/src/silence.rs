@@ -11,14 +11,14 @@ use crate::view::{Answer, View};
 
 /// Since when, and for whom.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Silence {
+pub(crate) struct Silence {
     of: Option<Addr>,
     since: Option<Instant>,
 }
 
 impl Silence {
     /// How long it has lasted for the master recorded now.
-    pub fn length(&self, recorded: Option<&Addr>, now: Instant) -> Duration {
+    pub(crate) fn length(&self, recorded: Option<&Addr>, now: Instant) -> Duration {
         match self.since {
             Some(since) if self.of.as_ref() == recorded => now.saturating_duration_since(since),
             Some(_) | None => Duration::ZERO,
@@ -28,7 +28,7 @@ impl Silence {
     /// What is known after a look. A recorded master that was not asked, or whose answer is not clear, counts as
     /// silent no longer: patience begins anew.
     #[must_use]
-    pub fn after(self, view: &View, now: Instant) -> Self {
+    pub(crate) fn after(self, view: &View, now: Instant) -> Self {
         let of = view.recorded.addr().cloned();
         let silent = match of.as_ref().map(|addr| view.answer(addr)) {
             None | Some(Answer::Gone | Answer::Replica) => true,

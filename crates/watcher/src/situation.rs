@@ -13,51 +13,51 @@ use crate::pace::Part;
 use crate::view::{Answer, Sighting, View};
 
 /// A followed znode.
-pub type FollowedNode = watch::Receiver<Followed<Option<Znode>>>;
+pub(crate) type FollowedNode = watch::Receiver<Followed<Option<Znode>>>;
 /// The followed children of a znode.
-pub type FollowedChildren = watch::Receiver<Followed<BTreeMap<String, Vec<u8>>>>;
+pub(crate) type FollowedChildren = watch::Receiver<Followed<BTreeMap<String, Vec<u8>>>>;
 
 /// Everything this watcher knows. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Situation {
+pub(crate) struct Situation {
     /// The group.
-    pub group: MasterName,
+    pub(crate) group: MasterName,
     /// `/redis/state`.
-    pub state: FollowedNode,
+    pub(crate) state: FollowedNode,
     /// `/redis/master`.
-    pub master: FollowedNode,
+    pub(crate) master: FollowedNode,
     /// `/redis/sentinels`.
-    pub sentinels: FollowedChildren,
+    pub(crate) sentinels: FollowedChildren,
     /// `/redis/members`.
-    pub members: FollowedChildren,
+    pub(crate) members: FollowedChildren,
     /// The session with ZooKeeper.
-    pub session: watch::Receiver<Session>,
+    pub(crate) session: watch::Receiver<Session>,
     /// Leader or standby.
-    pub part: watch::Receiver<Part>,
+    pub(crate) part: watch::Receiver<Part>,
     /// The Sentinels that are heard.
-    pub subscribed: watch::Receiver<BTreeSet<Addr>>,
+    pub(crate) subscribed: watch::Receiver<BTreeSet<Addr>>,
     /// The last look.
-    pub glance: watch::Receiver<Arc<Glance>>,
+    pub(crate) glance: watch::Receiver<Arc<Glance>>,
 }
 
 /// What the looks have shown so far.
 #[derive(Debug, Clone)]
-pub struct Glance {
+pub(crate) struct Glance {
     /// When the last look ended; at first, when the program started.
-    pub turned: Instant,
+    pub(crate) turned: Instant,
     /// How many looks there were.
-    pub looks: u64,
+    pub(crate) looks: u64,
     /// What the last one came to: a verdict, or what was in the way.
-    pub outcome: String,
+    pub(crate) outcome: String,
     /// When and what each registered Sentinel said last.
-    pub sentinels: BTreeMap<Addr, (Instant, Sighting)>,
+    pub(crate) sentinels: BTreeMap<Addr, (Instant, Sighting)>,
     /// What the nodes answered at the last look.
-    pub nodes: BTreeMap<Addr, Answer>,
+    pub(crate) nodes: BTreeMap<Addr, Answer>,
 }
 
 impl Glance {
     /// Before the first look.
-    pub fn none(now: Instant) -> Self {
+    pub(crate) fn none(now: Instant) -> Self {
         Self {
             turned: now,
             looks: 0,
@@ -69,7 +69,7 @@ impl Glance {
 
     /// After one more. A Sentinel whose answer was not waited for keeps what it said before.
     #[must_use]
-    pub fn after(&self, view: &View, outcome: String, now: Instant) -> Self {
+    pub(crate) fn after(&self, view: &View, outcome: String, now: Instant) -> Self {
         let said = |(addr, sighting): (&Addr, &Sighting)| match sighting {
             Sighting::Waiting => self
                 .sentinels
@@ -91,7 +91,7 @@ impl Glance {
 
 impl Situation {
     /// Begins to follow what the registry has.
-    pub fn follow(
+    pub(crate) fn follow(
         registry: &Registry,
         group: MasterName,
         part: watch::Receiver<Part>,
@@ -113,31 +113,31 @@ impl Situation {
     }
 
     /// The recorded state, where it can be read.
-    pub fn state(&self) -> Option<State> {
+    pub(crate) fn state(&self) -> Option<State> {
         let followed = self.state.borrow();
         let znode = followed.value.as_ref()?.as_ref()?;
         State::decode(&znode.data).ok().flatten()
     }
 
     /// Whether this watcher leads.
-    pub fn leads(&self) -> bool {
+    pub(crate) fn leads(&self) -> bool {
         *self.part.borrow() == Part::Leader
     }
 
     /// Whether the session with ZooKeeper is up.
-    pub fn session_up(&self) -> bool {
+    pub(crate) fn session_up(&self) -> bool {
         matches!(*self.session.borrow(), Session::Up { .. })
     }
 
     /// How old the last look is.
-    pub fn since_last_look(&self) -> Duration {
+    pub(crate) fn since_last_look(&self) -> Duration {
         self.glance.borrow().turned.elapsed()
     }
 }
 
 /// How old a followed copy is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Age {
+pub(crate) enum Age {
     /// There is no copy.
     Never,
     /// It is up to date.
@@ -148,7 +148,7 @@ pub enum Age {
 
 impl Age {
     /// Of one copy.
-    pub fn of<T>(followed: &Followed<T>) -> Self {
+    pub(crate) fn of<T>(followed: &Followed<T>) -> Self {
         match (followed.freshness, &followed.value) {
             (Freshness::NeverRead, _) | (_, None) => Age::Never,
             (Freshness::Current, Some(_)) => Age::Current,
@@ -158,7 +158,7 @@ impl Age {
 
     /// Of an answer made of two copies: the older one's.
     #[must_use]
-    pub fn and(self, other: Self) -> Self {
+    pub(crate) fn and(self, other: Self) -> Self {
         match (self, other) {
             (Age::Never, _) | (_, Age::Never) => Age::Never,
             (Age::Stale(one), Age::Stale(other)) => Age::Stale(one.max(other)),

@@ -6,7 +6,7 @@ use zkpaths::Cause;
 /// What to do about one view.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// Record this master, everywhere.
     Publish(Publication),
     /// The claimed master has come up: say so in the state.
@@ -36,20 +36,20 @@ pub enum Verdict {
 
 /// A new record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Publication {
+pub(crate) struct Publication {
     /// Who is master as of which epoch.
-    pub record: MasterRecord,
+    pub(crate) record: MasterRecord,
     /// Run id of its process.
-    pub run_id: RunId,
+    pub(crate) run_id: RunId,
     /// What the state says about why.
-    pub cause: Cause,
+    pub(crate) cause: Cause,
     /// Which rule it was.
-    pub why: Why,
+    pub(crate) why: Why,
 }
 
 /// The rule behind a publication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+pub(crate) enum Why {
     /// A majority of the Sentinels has a higher epoch than the record.
     HigherEpoch,
     /// The highest epoch anyone has, while a majority is not to be had and the recorded master is gone.
@@ -64,7 +64,7 @@ pub enum Why {
 
 /// Which of the znodes that clients read disagrees with the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wrong {
+pub(crate) enum Wrong {
     /// `/redis/master`.
     Master,
     /// `/redis/masters/<name>`.
@@ -75,7 +75,7 @@ pub enum Wrong {
 
 /// Why nothing is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
+pub(crate) enum Reason {
     /// The Sentinels and the record agree.
     UpToDate,
     /// The Sentinels have a lower epoch than the record: their wrappers bring them in step.
@@ -98,7 +98,7 @@ pub enum Reason {
 
 impl Reason {
     /// Whether something is going on, so that the next look should come soon.
-    pub fn is_passing(self) -> bool {
+    pub(crate) fn is_passing(self) -> bool {
         match self {
             Reason::UpToDate
             | Reason::Stale
@@ -110,7 +110,7 @@ impl Reason {
     }
 
     /// The word for logs and pages.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Reason::UpToDate => "up-to-date",
             Reason::Stale => "sentinels-stale",
@@ -127,7 +127,7 @@ impl Reason {
 
 impl Why {
     /// The word for logs.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Why::HigherEpoch => "higher-epoch",
             Why::HighestEpochWithoutMajority => "highest-epoch-without-majority",
@@ -140,7 +140,7 @@ impl Why {
 
 impl Verdict {
     /// Whether acting on it writes to ZooKeeper.
-    pub fn writes(&self) -> bool {
+    pub(crate) fn writes(&self) -> bool {
         match self {
             Verdict::Publish(_) | Verdict::Settle { .. } | Verdict::RepairMaster(_) => true,
             Verdict::Conflict { .. } | Verdict::OtherGroup { .. } | Verdict::Nothing(_) => false,
@@ -148,12 +148,12 @@ impl Verdict {
     }
 
     /// Whether further answers of the same look cannot change it.
-    pub fn is_final(&self) -> bool {
+    pub(crate) fn is_final(&self) -> bool {
         self.writes() || matches!(self, Verdict::OtherGroup { .. })
     }
 
     /// The word for logs and pages.
-    pub fn word(&self) -> &'static str {
+    pub(crate) fn word(&self) -> &'static str {
         match self {
             Verdict::Publish(publication) => publication.why.word(),
             Verdict::Settle { .. } => "settle",

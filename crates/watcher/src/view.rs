@@ -12,22 +12,22 @@ use zkpaths::State;
 
 /// One look at the group.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct View {
+pub(crate) struct View {
     /// The group this watcher speaks for.
-    pub group: MasterName,
+    pub(crate) group: MasterName,
     /// Every registered Sentinel, by address: one Sentinel registered twice has one vote.
-    pub sentinels: BTreeMap<Addr, Sighting>,
+    pub(crate) sentinels: BTreeMap<Addr, Sighting>,
     /// What each address that somebody names answered to `ROLE`.
-    pub nodes: BTreeMap<Addr, Answer>,
+    pub(crate) nodes: BTreeMap<Addr, Answer>,
     /// What ZooKeeper has.
-    pub recorded: Recorded,
+    pub(crate) recorded: Recorded,
     /// For how long, before this look, the recorded master has answered no look as a master.
-    pub silent_for: Duration,
+    pub(crate) silent_for: Duration,
 }
 
 /// What one registered Sentinel says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Sighting {
+pub(crate) enum Sighting {
     /// It has not answered yet.
     Waiting,
     /// Who is master, in its opinion.
@@ -40,7 +40,7 @@ pub enum Sighting {
 
 /// What one Redis says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// It has not answered yet.
     Waiting,
     /// `ROLE` is master.
@@ -57,7 +57,7 @@ pub enum Answer {
 
 impl Answer {
     /// The word for logs and pages.
-    pub fn word(&self) -> &'static str {
+    pub(crate) fn word(&self) -> &'static str {
         match self {
             Answer::Waiting => "waiting",
             Answer::Master(_) => "master",
@@ -71,18 +71,18 @@ impl Answer {
 
 /// What ZooKeeper has.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recorded {
+pub(crate) struct Recorded {
     /// `/redis/state`.
-    pub state: StateNode,
+    pub(crate) state: StateNode,
     /// `/redis/master`.
-    pub master: AddressNode,
+    pub(crate) master: AddressNode,
     /// `/redis/masters/<name>`.
-    pub named: AddressNode,
+    pub(crate) named: AddressNode,
 }
 
 /// `/redis/state`, as far as it can be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StateNode {
+pub(crate) enum StateNode {
     /// Not there, or empty: a group that was never recorded, or an old redis-zk group.
     Missing,
     /// Bytes that are no state; shortened, for the log.
@@ -93,7 +93,7 @@ pub enum StateNode {
 
 /// A znode that names a master in the contract's bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AddressNode {
+pub(crate) enum AddressNode {
     /// Not there, or empty: no master.
     Absent,
     /// Bytes other than the contract's, which clients would stumble over; shortened, for the log.
@@ -104,7 +104,7 @@ pub enum AddressNode {
 
 impl AddressNode {
     /// The address it names, where it names one.
-    pub fn addr(&self) -> Option<&Addr> {
+    pub(crate) fn addr(&self) -> Option<&Addr> {
         match self {
             AddressNode::Names(addr) => Some(addr),
             AddressNode::Absent | AddressNode::Malformed(_) => None,
@@ -112,14 +112,14 @@ impl AddressNode {
     }
 
     /// Whether it names exactly `addr`.
-    pub fn names(&self, addr: &Addr) -> bool {
+    pub(crate) fn names(&self, addr: &Addr) -> bool {
         self.addr() == Some(addr)
     }
 }
 
 impl Recorded {
     /// Who is master according to ZooKeeper: the state, or `/redis/master` where there is none.
-    pub fn addr(&self) -> Option<&Addr> {
+    pub(crate) fn addr(&self) -> Option<&Addr> {
         match &self.state {
             StateNode::Known(state) => Some(&state.master.addr),
             StateNode::Missing | StateNode::Malformed(_) => self.master.addr(),
@@ -129,12 +129,12 @@ impl Recorded {
 
 impl View {
     /// What `addr` answered; waiting, when nobody has asked it yet.
-    pub fn answer(&self, addr: &Addr) -> &Answer {
+    pub(crate) fn answer(&self, addr: &Addr) -> &Answer {
         self.nodes.get(addr).unwrap_or(&Answer::Waiting)
     }
 
     /// Every address that must be asked for its role before this view is complete.
-    pub fn named(&self) -> BTreeSet<Addr> {
+    pub(crate) fn named(&self) -> BTreeSet<Addr> {
         let reported = self.sentinels.values().filter_map(|sighting| match sighting {
             Sighting::Reports(record) => Some(&record.addr),
             Sighting::Waiting | Sighting::NotMonitoring | Sighting::Silent => None,
@@ -143,7 +143,7 @@ impl View {
     }
 
     /// How many Sentinels are a majority.
-    pub fn majority(&self) -> usize {
+    pub(crate) fn majority(&self) -> usize {
         self.sentinels.len() / 2 + 1
     }
 }

@@ -25,7 +25,7 @@ use crate::view::{StateNode, View};
 const BREATH: Duration = Duration::from_millis(1);
 
 /// Everything the loop needs and remembers.
-pub struct Watch {
+pub(crate) struct Watch {
     registry: Registry,
     observer: Observer,
     hints: Arc<Hints>,
@@ -41,7 +41,7 @@ pub struct Watch {
 
 /// Why the loop ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ended {
+pub(crate) enum Ended {
     /// It was asked to.
     Stopped,
     /// The tree is another group's.
@@ -58,7 +58,7 @@ enum Next {
 
 impl Watch {
     /// A loop that has not turned yet.
-    pub fn new(
+    pub(crate) fn new(
         registry: Registry,
         observer: Observer,
         hints: Arc<Hints>,
@@ -81,7 +81,7 @@ impl Watch {
     }
 
     /// Turns until `stop`, or until the tree turns out to be another group's.
-    pub async fn run(mut self, stop: CancellationToken) -> Ended {
+    pub(crate) async fn run(mut self, stop: CancellationToken) -> Ended {
         loop {
             let next = tokio::select! {
                 () = stop.cancelled() => return Ended::Stopped,

@@ -37,7 +37,7 @@ pub(super) async fn show(
 ) -> anyhow::Result<(ComebackFacts, View)> {
     let old = node(started, &failover.old_master)?;
     screen.heading(&format!(
-        "The old master {} comes back on its old port; writes are offered to it from the first moment",
+        "The old master {} comes back. Writes are offered to it from the first moment.",
         old.addr()
     ));
     let writer = started.group.writer().pace(PACE).start();

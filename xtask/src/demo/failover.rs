@@ -14,6 +14,7 @@ use super::servers::Started;
 use super::timeline::{Others, Progress, words};
 
 const DEADLINE: Duration = Duration::from_secs(30);
+const ENOUGH_WRITES: usize = 100;
 const FIRST_WRITES: Duration = Duration::from_secs(10);
 /// Between two writes.
 pub(super) const PACE: Duration = Duration::from_millis(5);
@@ -25,14 +26,20 @@ pub(super) async fn show(
     let group = started.group;
     let old = master(group, started)?;
     screen.heading(&format!(
-        "A client writes every 5 ms; the master {} is killed with its wrapper, as if their host had died",
+        "A client writes every 5 ms. The master {} is killed with its wrapper.",
         old.addr()
     ));
     let writer = group.writer().pace(PACE).start();
     let mut observation = observe(screen, started, &writer).await?;
 
     let (killed, pids) = kill_host(old);
-    screen.moment(Duration::ZERO, &format!("kill -9 {}", pids.join(" ")));
+    screen.moment(
+        Duration::ZERO,
+        &format!(
+            "killed: redis-wrapper and redis-server, pids {}",
+            pids.join(" and ")
+        ),
+    );
     let mut progress = Progress::new(killed, old.addr().clone(), others(started, old));
     follow(screen, &mut observation, &mut progress, killed).await?;
     let all_over = killed.elapsed();
@@ -85,19 +92,24 @@ fn others(started: &Started<'_>, old: &RedisNode) -> Others {
     }
 }
 
-/// Returns when the writer writes and every change will be seen.
+/// Returns when the writer has written for a while and every change will be seen.
 pub(super) async fn observe<'a>(
     screen: &Screen,
     started: &Started<'a>,
     writer: &'a Writer,
 ) -> anyhow::Result<Observation<'a>> {
     let waiting = Waiting::new("the first writes");
-    let begin = screen.during(
-        &waiting,
-        Observation::begin(started.group, &started.hosts, Some(writer)),
-    );
-    let observation = tokio::time::timeout(FIRST_WRITES, begin).await;
-    observation.with_context(|| format!("no write was accepted within {FIRST_WRITES:?}"))
+    let begin = async {
+        let observation = Observation::begin(started.group, &started.hosts, Some(writer)).await;
+        while writer.acknowledged() < ENOUGH_WRITES {
+            tokio::time::sleep(PACE).await;
+        }
+        observation
+    };
+    let observation = tokio::time::timeout(FIRST_WRITES, screen.during(&waiting, begin)).await;
+    screen.clear();
+    let count = writer.acknowledged();
+    observation.with_context(|| format!("only {count} writes were accepted within {FIRST_WRITES:?}"))
 }
 
 /// Kills the wrapper and everything it started at one instant.

@@ -31,15 +31,13 @@ pub(super) async fn show(screen: &Screen, started: &Started<'_>, view: &View) {
     let mut origin = Instant::now();
     let mut dead: Vec<(Instant, &Running)> = Vec::new();
     loop {
-        tokio::select! {
-            seen = observation.next() => {
-                if let Some(words) = words(&seen.what) {
-                    screen.moment(seen.at.saturating_duration_since(origin), &words);
-                }
-            }
-            () = tokio::time::sleep(BETWEEN_LOOKS) => {}
-        }
+        let seen = tokio::time::timeout(BETWEEN_LOOKS, observation.next()).await;
         tend(screen, started.group, &mut dead, &mut origin);
+        if let Ok(seen) = seen
+            && let Some(words) = words(&seen.what)
+        {
+            screen.moment(seen.at.saturating_duration_since(origin), &words);
+        }
     }
 }
 

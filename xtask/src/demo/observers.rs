@@ -13,8 +13,9 @@ use topology::{Addr, LinkStatus, Role, SentinelEvent};
 use super::events::Subscription;
 use super::view::{replication, told_master};
 
-/// How exact the times are.
-const PACE: Duration = Duration::from_millis(10);
+/// How exact the times are: ZooKeeper's, since everybody goes by it, and those that cost a connection each.
+const PACE: Duration = Duration::from_millis(3);
+const CONNECTION_PACE: Duration = Duration::from_millis(20);
 const RECONNECT: Duration = Duration::from_millis(200);
 /// Longer than any demo.
 const ANY_TIME: Duration = Duration::from_secs(24 * 60 * 60);
@@ -116,13 +117,17 @@ async fn events(by: Addr, tell: Sender<Seen>) -> Infallible {
 async fn role(redis: RedisClient, tell: Sender<Seen>) -> Infallible {
     let of = redis.addr();
     let look = async || replication(&redis).await.map(|seen| (seen.role, seen.link));
-    changes(&tell, look, |says| What::Role { of: of.clone(), says }).await
+    changes(&tell, CONNECTION_PACE, look, |says| What::Role {
+        of: of.clone(),
+        says,
+    })
+    .await
 }
 
 async fn told(watcher: Addr, tell: Sender<Seen>) -> Infallible {
     let look = async || told_master(&watcher).await;
     let by = &watcher;
-    changes(&tell, look, |master| What::Told {
+    changes(&tell, CONNECTION_PACE, look, |master| What::Told {
         by: by.clone(),
         master,
     })
@@ -135,7 +140,7 @@ async fn published(zk: ZkClient, path: String, tell: Sender<Seen>) -> Infallible
             .await
             .and_then(|text| Addr::from_contract(&text).ok())
     };
-    changes(&tell, look, What::Published).await
+    changes(&tell, PACE, look, What::Published).await
 }
 
 async fn written(writer: &Writer, tell: Sender<Seen>) -> Infallible {
@@ -158,13 +163,14 @@ async fn written(writer: &Writer, tell: Sender<Seen>) -> Infallible {
 
 async fn changes<T: PartialEq + Clone>(
     tell: &Sender<Seen>,
+    pace: Duration,
     look: impl AsyncFn() -> T,
     what: impl Fn(T) -> What,
 ) -> Infallible {
     let mut last = look().await;
     say(tell, What::Ready).await;
     loop {
-        tokio::time::sleep(PACE).await;
+        tokio::time::sleep(pace).await;
         let now = look().await;
         if now != last {
             say(tell, what(now.clone())).await;

@@ -64,7 +64,7 @@ impl Screen {
     /// A line that stays.
     pub(super) fn line(&self, text: &str) {
         self.clear();
-        println!("{text}");
+        put(&format!("{text}\n"));
     }
 
     /// A line about a moment.
@@ -100,24 +100,27 @@ impl Screen {
 
     fn redraw(&self, text: &str) {
         if !self.live {
-            println!("{text}");
+            put(&format!("{text}\n"));
             return;
         }
         let first = text.lines().next().unwrap_or_default();
         let cut: String = first.chars().take(WIDTH).collect();
-        print!("\r\x1b[K{cut}");
-        // A terminal that is gone shows nothing, and SIGHUP ends us.
-        let _ = io::stdout().flush();
+        put(&format!("\r\x1b[K{cut}"));
         self.waiting_line.set(true);
     }
 
     /// Takes the waiting line away.
     pub(super) fn clear(&self) {
         if self.waiting_line.take() {
-            print!("\r\x1b[K");
-            let _ = io::stdout().flush();
+            put("\r\x1b[K");
         }
     }
+}
+
+/// Where nobody reads any more (`| head`, a closed terminal) nothing is shown; that is no reason to leave servers behind.
+fn put(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 fn timed(after: Duration, text: &str) -> String {

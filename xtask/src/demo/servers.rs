@@ -33,21 +33,22 @@ pub(super) struct Started<'a> {
 impl Servers {
     pub(super) async fn start(&mut self, screen: &Screen) -> anyhow::Result<Started<'_>> {
         let start = Instant::now();
-        let waiting = Waiting::new("ZooKeeper starts");
+        let waiting = Waiting::since(start, Duration::from_secs(2), "ZooKeeper starts");
         let zookeeper = screen.during(&waiting, ZooKeeper::start()).await;
         let hosts = zookeeper.hosts();
         self.zookeeper = Some(zookeeper);
         let zookeeper_time = start.elapsed();
         screen.moment(zookeeper_time, &format!("ZooKeeper serves at {hosts}"));
         let launched = Instant::now();
+        waiting.set("the group starts");
         let group = Group::new(&hosts).redis(3).sentinels(3).watchers(2).launch();
         let group = &*self.group.insert(group);
-        let view = settled(screen, group, Waiting::new("the group starts"), SETTLE_DEADLINE).await?;
+        let view = settled(screen, group, waiting, SETTLE_DEADLINE).await?;
         let times = StartTimes {
             zookeeper: zookeeper_time,
             group: launched.elapsed(),
         };
-        screen.moment(times.group, "3 Redis, 3 Sentinels and 2 watchers agree");
+        screen.moment(start.elapsed(), "3 Redis, 3 Sentinels and 2 watchers agree");
         Ok(Started {
             group,
             hosts,

@@ -7,7 +7,7 @@ use super::view::{SeenRedis, SeenSentinel, SeenWatcher, View};
 type Row = [String; 6];
 
 pub(super) fn render(view: &View) -> String {
-    let heads = ["role", "address", "pid", "state", "offset", "the Sentinels say"].map(str::to_owned);
+    let heads = ["role", "address", "pids", "state", "offset", "the Sentinels say"].map(str::to_owned);
     let mut rows = vec![heads];
     let mut redis: Vec<&SeenRedis> = view.redis.iter().collect();
     redis.sort_by_key(|redis| !redis.is_master());
@@ -29,7 +29,7 @@ fn redis_row(redis: &SeenRedis, view: &View) -> Row {
     [
         role.to_owned(),
         redis.addr.to_string(),
-        pid(redis.server.or(redis.wrapper)),
+        pids([redis.wrapper, redis.server]),
         state,
         or_dash(offset),
         said(&redis.addr, &view.sentinels),
@@ -61,7 +61,7 @@ fn sentinel_row(sentinel: &SeenSentinel) -> Row {
         "not registered"
     };
     let said = format!(
-        "master {master}, {} replicas, {} other Sentinels",
+        "{master} is master, {} replicas, {} others",
         sentinel.replicas.len(),
         sentinel.others.len()
     );
@@ -69,7 +69,7 @@ fn sentinel_row(sentinel: &SeenSentinel) -> Row {
     [
         "sentinel".to_owned(),
         addr,
-        pid(sentinel.wrapper),
+        pids([sentinel.wrapper, sentinel.server]),
         state.to_owned(),
         String::new(),
         said,
@@ -81,15 +81,17 @@ fn watcher_row(watcher: &SeenWatcher) -> Row {
     [
         "watcher".to_owned(),
         watcher.addr.to_string(),
-        pid(watcher.pid),
+        pids([watcher.pid, None]),
         or_dash(watcher.part.clone()),
         String::new(),
-        format!("(http://{}/v1/master tells {master})", watcher.addr),
+        format!("tells {master} at http://{}", watcher.addr),
     ]
 }
 
-fn pid(pid: Option<u32>) -> String {
-    or_dash(pid.map(|pid| pid.to_string()))
+/// The wrapper's and its server's.
+fn pids(pids: [Option<u32>; 2]) -> String {
+    let known: Vec<String> = pids.iter().flatten().map(u32::to_string).collect();
+    or_dash((!known.is_empty()).then(|| known.join(" ")))
 }
 
 fn or_dash(text: Option<String>) -> String {

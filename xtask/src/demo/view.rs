@@ -30,6 +30,7 @@ pub(super) struct SeenRedis {
 pub(super) struct SeenSentinel {
     pub(super) addr: Addr,
     pub(super) wrapper: Option<u32>,
+    pub(super) server: Option<u32>,
     pub(super) registered: bool,
     pub(super) master: Option<Addr>,
     /// The replicas it finds nothing wrong with.
@@ -97,6 +98,7 @@ async fn look_at_sentinel(node: &SentinelNode, name: &str, registered: &BTreeSet
     SeenSentinel {
         addr: node.addr().clone(),
         wrapper: node.is_alive().then(|| node.program().pid()),
+        server: node.program().child_pid(),
         registered: registered.contains(&node.addr().contract()),
         master: node.master(name).await,
         replicas: well(node, &["SENTINEL", "REPLICAS", name]).await,

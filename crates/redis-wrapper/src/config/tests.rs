@@ -1,3 +1,5 @@
+//! Every variable reaches its field, and every problem its reader.
+
 use std::collections::BTreeMap;
 
 use settings::Bind;

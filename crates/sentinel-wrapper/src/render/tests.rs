@@ -16,7 +16,7 @@ fn template(text: &str) -> Template {
     .unwrap()
 }
 
-fn fixed() -> Fixed {
+pub(crate) fn fixed() -> Fixed {
     Fixed {
         name: "master1".parse().unwrap(),
         bind: Some("10.0.0.1".parse().unwrap()),

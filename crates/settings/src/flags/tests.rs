@@ -1,3 +1,5 @@
+//! Help is the table, and what is no flag is a problem with a name.
+
 use super::*;
 
 fn args(words: &[&str]) -> Vec<OsString> {

@@ -1,3 +1,5 @@
+//! Each network rule as rows: what was said, what is found, what follows.
+
 use super::*;
 
 const BRIDGE: &[(&str, &str)] = &[("lo", "127.0.0.1"), ("lo", "::1"), ("eth0", "172.17.0.2")];

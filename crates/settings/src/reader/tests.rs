@@ -1,3 +1,5 @@
+//! Precedence, files, and all problems at once; no secret in any text.
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 

@@ -73,10 +73,10 @@ async fn a_stock_failover_is_recorded_within_milliseconds() {
 #[ignore = "the number for the benchmarks: 20 failovers take about two minutes"]
 async fn the_median_of_twenty_failovers() {
     let group = Group::start().await;
-    let watching = group.watcher().await;
+    let _watching = group.watcher().await;
     let mut delays = Vec::new();
     for _ in 0..20 {
-        let d = forced_failover(&group).await; delays.push(d); if d.as_millis()>40 { println!("SLOW {d:?} {}", watching.program.log()); }
+        delays.push(forced_failover(&group).await);
     }
     let median = median(&mut delays);
     println!("median {median:?} of {delays:?}");

@@ -73,7 +73,7 @@ impl Group {
     }
 
     pub(crate) async fn watcher(&self) -> Watching {
-        let watching = Watching::with(self.zk.hosts(), &[("RUST_LOG","info,watcher=trace")]);
+        let watching = Watching::start(self.zk.hosts());
         watching.ready().await;
         watching
     }

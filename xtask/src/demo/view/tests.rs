@@ -33,6 +33,7 @@ pub(in crate::demo) fn settled() -> View {
     let sentinel = |port: u16| SeenSentinel {
         addr: addr(port),
         wrapper: Some(100 + u32::from(port)),
+        server: Some(200 + u32::from(port)),
         registered: true,
         master: Some(addr(1)),
         replicas: [addr(2), addr(3)].into(),
