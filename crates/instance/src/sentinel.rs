@@ -205,6 +205,15 @@ impl Sentinel {
         self.connection.call("SENTINEL SET", &command).await
     }
 
+    /// How often it asks every node for INFO: 10 s by default, which is how long a new replica stays unknown and how old the
+    /// offsets it compares may be. Forgotten when the Sentinel restarts. Since Redis 7.0 (`SENTINEL DEBUG`).
+    pub async fn set_info_period(&self, period: Duration) -> Result<(), InstanceError> {
+        let mut command = cmd("SENTINEL");
+        let millis = u64::try_from(period.as_millis()).unwrap_or(u64::MAX);
+        command.arg("DEBUG").arg("INFO-PERIOD").arg(millis);
+        self.connection.call("SENTINEL DEBUG", &command).await
+    }
+
     /// Makes it watch a group, with config epoch 0 and default settings.
     pub async fn monitor(
         &self,

@@ -27,7 +27,12 @@ pub fn settings(text: &str) -> Vec<Setting> {
         }
         let mut words = split_words(line_text)?.into_iter();
         let name = words.next()?.to_ascii_lowercase();
-        Some(Setting { line: index + 1, name, values: words.collect(), text: line_text.to_owned() })
+        Some(Setting {
+            line: index + 1,
+            name,
+            values: words.collect(),
+            text: line_text.to_owned(),
+        })
     };
     text.lines().enumerate().filter_map(read).collect()
 }
@@ -121,7 +126,10 @@ mod tests {
         let text = "# comment\n\n Requirepass \"a \\\"b\\\"\"\nsave 900 1\nbroken \"open\n";
         let read = settings(text);
         assert_eq!(read.len(), 2);
-        assert_eq!((read[0].name.as_str(), read[0].line, read[0].values.join("|")), ("requirepass", 3, "a \"b\"".into()));
+        assert_eq!(
+            (read[0].name.as_str(), read[0].line, read[0].values.join("|")),
+            ("requirepass", 3, "a \"b\"".into())
+        );
         assert_eq!(read[1].values, ["900", "1"]);
     }
 

@@ -1,3 +1,5 @@
+//! What a running Sentinel is told, and what it is spared.
+
 use proptest::prelude::*;
 use topology::{Addr, Epoch, RunId};
 

@@ -1,3 +1,5 @@
+//! Who is a ghost, for how long it must look dead, and when forgetting is allowed.
+
 use topology::Epoch;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Which run id a new Sentinel takes; never two holders.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The private file says what the seed says, and the user's lines stand where they may.
+
 use std::collections::BTreeSet;
 use std::path::Path;
 

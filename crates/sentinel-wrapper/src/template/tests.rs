@@ -1,3 +1,5 @@
+//! Which of the user's lines are kept, which are dropped, and what is said of them.
+
 use std::io;
 
 use super::*;

@@ -49,10 +49,10 @@ fn run() -> Result<Exit, Box<dyn std::error::Error>> {
             ["codes", count] => codes(count.parse()?).await,
             ["supervise", grace_ms, child @ ..] => supervise(grace_ms.parse()?, Gentle::No, child).await,
             ["gentle", grace_ms, how, child @ ..] => {
-                let how = if *how == "ends" {
-                    Gentle::Ends
-                } else {
-                    Gentle::Hangs
+                let how = match *how {
+                    "ends" => Gentle::Ends,
+                    "terminates" => Gentle::Terminates,
+                    _ => Gentle::Hangs,
                 };
                 supervise(grace_ms.parse()?, how, child).await
             }

@@ -90,7 +90,7 @@ fn a_child_starts_with_a_clean_slate() {
     let mut command = Command::new("sh");
     command.args([
         "-c",
-        "trap '' HUP INT QUIT USR1; exec \"$@\"",
+        "trap '' HUP INT QUIT USR1 ALRM WINCH; exec \"$@\"",
         "sh",
         PARENT,
         "supervise",
