@@ -3,6 +3,7 @@
 //! Each round starts both with the same settings and an empty directory, and measures the time from exec to the
 //! first PONG, and the wrapper's own resident memory once it has served for some seconds.
 
+use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -86,8 +87,9 @@ async fn measure(rounds: usize) -> anyhow::Result<String> {
     table += &row("redis-wrapper: resident memory (VmRSS)", &mut memory, "MiB")?;
     table += &row("of which anonymous (RssAnon)", &mut anonymous, "MiB")?;
     let size = fs::metadata(program())?.len();
-    table += &format!(
-        "\n{rounds} rounds; {}; binary {} KiB\n",
+    let _ = writeln!(
+        table,
+        "\n{rounds} rounds; {}; binary {} KiB",
         figures::machine(),
         size / 1024
     );

@@ -60,9 +60,24 @@ const TOOLS: &[Need] = &[
     program("haproxy", "haproxy", Some("haproxy")),
     program("ip", "iproute2", None),
     program("openssl", "openssl", None),
+    // The client examples.
+    file(
+        "/usr/lib/python3/dist-packages/kazoo/__init__.py",
+        "python3-kazoo",
+    ),
+    file(
+        "/usr/lib/python3/dist-packages/redis/__init__.py",
+        "python3-redis",
+    ),
+    program("javac", "default-jdk-headless", None),
+    program("go", "golang-go", None),
+    file(
+        "/usr/share/gocode/src/github.com/samuel/go-zookeeper/zk/conn.go",
+        "golang-github-samuel-go-zookeeper-dev",
+    ),
 ];
 
-/// Everything that tests need: see [`ensure`].
+/// Everything that tests need: see [`ensure()`].
 pub(crate) fn ensure_servers() -> anyhow::Result<()> {
     ensure(For::Tests)
 }

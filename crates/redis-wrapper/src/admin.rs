@@ -130,7 +130,7 @@ impl Page {
     /// Serves it. The port is taken before this returns.
     pub fn serve(&self, port: u16, tasks: &Tasks) -> Result<(), HttpError> {
         let listener = httpd::bind_wildcard(port)?;
-        let mut registry = MetricRegistry::with_prefix("redis_wrapper");
+        let mut registry = MetricRegistry::with_prefix("redis_zk_redis");
         self.metrics.register(&mut registry);
         let status = self.status.subscribe();
         let router = Router::new()

@@ -81,8 +81,8 @@ async fn losing_zookeeper_stops_nothing_and_everything_is_registered_again() {
         let metrics = http::get(group.redis(master).http(), "/metrics")
             .await
             .map_err(|e| e.to_string())?;
-        let up =
-            String::from_utf8_lossy(metrics.body.as_ref()).contains("\nredis_wrapper_zookeeper_session_up 1");
+        let up = String::from_utf8_lossy(metrics.body.as_ref())
+            .contains("\nredis_zk_redis_zookeeper_session_up 1");
         let healthy = http::get(group.redis(master).http(), "/healthz")
             .await
             .map_err(|e| e.to_string())?

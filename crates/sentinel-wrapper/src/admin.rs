@@ -173,7 +173,7 @@ impl Page {
         tasks: &Tasks,
     ) -> Result<(), HttpError> {
         let listener = httpd::bind_wildcard(port)?;
-        let mut registry = MetricRegistry::with_prefix("sentinel_wrapper");
+        let mut registry = MetricRegistry::with_prefix("redis_zk_sentinel");
         self.metrics.register(&mut registry);
         let status = self.status.subscribe();
         let (name, announce) = (name.clone(), announce.clone());

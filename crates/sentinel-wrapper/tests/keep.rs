@@ -218,7 +218,7 @@ async fn zookeeper_away_stops_nothing() {
         "{role}"
     );
     let metrics = http::get(&admin, "/metrics").await.unwrap().body;
-    assert!(metrics.contains("sentinel_wrapper_in_step 1"), "{metrics}");
+    assert!(metrics.contains("redis_zk_sentinel_in_step 1"), "{metrics}");
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use testkit::{Running, RunningGroup};
 
 use super::observers::Observation;
 use super::screen::Screen;
-use super::servers::{Started, programs};
+use super::servers::{Started, name, programs};
 use super::timeline::words;
 use super::view::View;
 use crate::install::find;
@@ -52,11 +52,7 @@ fn tend<'a>(
         let known = dead.iter().any(|(_, known)| std::ptr::eq(*known, program));
         if let Some(exit) = program.exited().filter(|_| !known) {
             *origin = Instant::now();
-            let name = &program.launch().name;
-            screen.moment(
-                Duration::ZERO,
-                &format!("{name} (pid {}) has ended: {exit}", program.pid()),
-            );
+            screen.moment(Duration::ZERO, &format!("{} has ended: {exit}", name(program)));
             dead.push((*origin, program));
         }
     }
@@ -64,11 +60,7 @@ fn tend<'a>(
         let wait = since.elapsed() < START_AGAIN;
         if !wait {
             program.restart();
-            let name = &program.launch().name;
-            screen.moment(
-                origin.elapsed(),
-                &format!("{name} starts again, pid {}", program.pid()),
-            );
+            screen.moment(origin.elapsed(), &format!("{} starts again", name(program)));
         }
         wait
     });
@@ -77,12 +69,12 @@ fn tend<'a>(
 fn commands(started: &Started<'_>, view: &View) -> Vec<(String, &'static str)> {
     let mut commands = Vec::new();
     let mut add = |command: String, what| commands.push((command, what));
-    let name = started.group.name();
+    let group = started.group.name();
     let hosts = &started.hosts;
     if let Some(sentinel) = view.sentinels.first() {
         add(
             format!(
-                "redis-cli -p {} sentinel get-master-addr-by-name {name}",
+                "redis-cli -p {} sentinel get-master-addr-by-name {group}",
                 sentinel.addr.port()
             ),
             "where a Sentinel says the master is",
@@ -97,7 +89,7 @@ fn commands(started: &Started<'_>, view: &View) -> Vec<(String, &'static str)> {
     if let Some(watcher) = view.watchers.iter().find(|watcher| watcher.leads()) {
         add(
             format!("curl -s http://{}/v1/status", watcher.addr),
-            "everything the leading watcher knows; also /v1/master, /v1/sentinels, /v1/replicas, /sentinels, /metrics",
+            "what the leading watcher knows; also /v1/master, /v1/replicas, /sentinels, /metrics",
         );
     }
     if find(ZK_CLI).is_some() {

@@ -101,7 +101,7 @@ impl Servers {
             .into_iter()
             .flatten()
             .filter(|program| program.exited().is_none())
-            .map(|program| format!("{} (pid {})", program.launch().name, program.pid()))
+            .map(name)
             .collect();
         drop(group);
         drop(self.zookeeper.take());
@@ -126,6 +126,16 @@ pub(super) fn programs(group: &RunningGroup) -> [Vec<&Running>; 3] {
         group.all_sentinels().iter().map(testkit::Node::program).collect(),
         group.all_redis().iter().map(testkit::Node::program).collect(),
     ]
+}
+
+/// The program and its port, as there are more of its kind.
+pub(super) fn name(program: &Running) -> String {
+    let launch = program.launch();
+    let port = launch.env.iter().find(|(name, _)| name == "PORT0");
+    match port {
+        Some((_, port)) => format!("{} 127.0.0.1:{port} (pid {})", launch.name, program.pid()),
+        None => format!("{} (pid {})", launch.name, program.pid()),
+    }
 }
 
 /// Waits until the whole group works, and returns how it looks then.
