@@ -60,8 +60,8 @@ pub enum Keep {
 pub enum WhyNothing {
     /// Role and record agree.
     Agreed,
-    /// ZooKeeper cannot be read, or nothing is recorded: the Sentinels command.
-    NoRecord,
+    /// The record cannot be read at the moment, or is empty: the Sentinels command.
+    RecordUnknown,
     /// The recorded node does not answer as master.
     NotConfirmed,
     /// A Sentinel names another master at a higher epoch, or is moving the role.
@@ -92,7 +92,7 @@ pub fn disagreement<'a>(me: &Addr, role: &Role, state: Option<&'a State>) -> Opt
 /// Decides. Acting on the answer makes the next look agree.
 pub fn keep(look: &Look) -> Keep {
     let Some(state) = &look.state else {
-        return Keep::Nothing(WhyNothing::NoRecord);
+        return Keep::Nothing(WhyNothing::RecordUnknown);
     };
     let Some(recorded) = disagreement(&look.me, &look.role, Some(state)) else {
         return if is_unsettled(look, state) {

@@ -116,7 +116,8 @@ mod tests {
             done.send("ended in order").await.unwrap();
         });
         tasks.spawn("broken", async { panic!("the {} failed", "test") });
-        assert_eq!(seen.recv().await, Some("ended in order"));
+        let ended = tokio::time::timeout(Duration::from_secs(5), seen.recv()).await;
+        assert_eq!(ended.unwrap(), Some("ended in order"));
         assert_eq!(tasks.shutdown(Duration::from_secs(5)).await, Ending::Complete);
         let failure = tasks.failure().unwrap();
         assert_eq!(

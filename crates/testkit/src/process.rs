@@ -134,6 +134,24 @@ impl Process {
     /// Halts it (SIGSTOP): alive, connected, silent.
     pub fn stop(&self) {
         self.signal(Signal::SIGSTOP);
+        // The signal is sent, not obeyed, when kill(2) returns: other threads go on for a moment.
+        let start = std::time::Instant::now();
+        while !self.is_stopped() && start.elapsed() < std::time::Duration::from_secs(5) {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Whether every thread stands still; a process that is gone does.
+    fn is_stopped(&self) -> bool {
+        let Ok(threads) = std::fs::read_dir(format!("/proc/{}/task", self.pid())) else {
+            return true;
+        };
+        threads.flatten().all(|thread| {
+            let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            // The state follows the name, which stands in brackets and may hold anything.
+            let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+            matches!(state, None | Some('T' | 't' | 'Z' | 'X'))
+        })
     }
 
     /// Lets it go on (SIGCONT).

@@ -125,7 +125,7 @@ fn agreement_is_left_alone_and_a_replica_never_promotes_itself() {
         state: None,
         ..look(Role::Master, 2)
     };
-    assert_eq!(keep(&blind), Keep::Nothing(WhyNothing::NoRecord));
+    assert_eq!(keep(&blind), Keep::Nothing(WhyNothing::RecordUnknown));
 }
 
 #[test]
