@@ -6,9 +6,11 @@
 //! `watch` channels, and a channel whose writer is gone counts as ill.
 
 mod listen;
+mod page;
 mod pages;
 mod serve;
 
 pub use listen::{HttpError, Listener, bind, bind_wildcard};
+pub use page::{Page, Status};
 pub use pages::{Health, Readiness, healthz, metrics, ready};
 pub use serve::{CONNECTIONS, DRAIN, REQUEST_DEADLINE, serve};

@@ -3,18 +3,14 @@
 //! Health is the Redis answering, never ZooKeeper or a peer: an outage of ZooKeeper must not make a scheduler kill every
 //! Redis. Loading counts as healthy, waiting for a role as well.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use axum::routing::get;
-use axum::{Json, Router};
 use httpd::{Health, HttpError, Readiness};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry as MetricRegistry;
 use serde_json::{Value, json};
 use supervisor::Tasks;
-use tokio::sync::watch;
 use topology::{LinkStatus, Role};
 use zkpaths::Member;
 
@@ -44,16 +40,14 @@ pub struct Status {
 /// The page's content and its metrics.
 #[derive(Debug)]
 pub struct Page {
-    status: watch::Sender<Status>,
-    health: watch::Sender<Health>,
-    readiness: watch::Sender<Readiness>,
+    page: httpd::Page<Status>,
     /// Counters and gauges.
     pub metrics: Metrics,
 }
 
-impl Status {
+impl httpd::Status for Status {
     /// Whether restarting the program could help.
-    pub fn health(&self) -> Health {
+    fn health(&self) -> Health {
         match &self.phase {
             Phase::Starting { doing } => Health::Alive {
                 reason: doing.clone(),
@@ -71,7 +65,7 @@ impl Status {
     }
 
     /// Whether clients can use this Redis: a master, or a replica with its whole data set.
-    pub fn readiness(&self) -> Readiness {
+    fn readiness(&self) -> Readiness {
         let not = |reason: &str| Readiness::NotReady {
             reason: reason.to_owned(),
         };
@@ -92,7 +86,7 @@ impl Status {
     }
 
     /// `/role`: facts as JSON.
-    pub fn role(&self) -> Value {
+    fn role(&self) -> Value {
         match &self.phase {
             Phase::Starting { doing } => json!({ "role": null, "doing": doing }),
             Phase::Stopping => json!({ "role": null, "doing": "stopping" }),
@@ -103,28 +97,27 @@ impl Status {
 
 impl Page {
     /// A page that says that the wrapper is starting.
+    #[expect(
+        clippy::new_without_default,
+        reason = "there is one page in a program, and it is made once"
+    )]
     pub fn new() -> Self {
-        let status = Status {
-            phase: Phase::Starting {
-                doing: "starting".to_owned(),
-            },
-            answers: false,
+        let phase = Phase::Starting {
+            doing: "starting".to_owned(),
         };
         Self {
-            health: watch::Sender::new(status.health()),
-            readiness: watch::Sender::new(status.readiness()),
-            status: watch::Sender::new(status),
+            page: httpd::Page::new(Status {
+                phase,
+                answers: false,
+            }),
             metrics: Metrics::default(),
         }
     }
 
     /// Changes the status and everything that follows from it.
     pub fn update(&self, change: impl FnOnce(&mut Status)) {
-        self.status.send_modify(change);
-        let status = self.status.borrow();
-        self.health.send_replace(status.health());
-        self.readiness.send_replace(status.readiness());
-        self.metrics.show(&status);
+        self.page.update(change);
+        self.metrics.show(&self.page.status());
     }
 
     /// Serves it. The port is taken before this returns.
@@ -132,20 +125,11 @@ impl Page {
         let listener = httpd::bind_wildcard(port)?;
         let mut registry = MetricRegistry::with_prefix("redis_zk_redis");
         self.metrics.register(&mut registry);
-        let status = self.status.subscribe();
-        let router = Router::new()
-            .route("/healthz", httpd::healthz(self.health.subscribe()))
-            .route("/ready", httpd::ready(self.readiness.subscribe()))
-            .route("/role", get(async move || Json(status.borrow().role())))
-            .route("/metrics", httpd::metrics(Arc::new(registry)));
-        tasks.spawn("admin page", httpd::serve(listener, router, tasks.stop().clone()));
+        tasks.spawn(
+            "admin page",
+            httpd::serve(listener, self.page.router(registry), tasks.stop().clone()),
+        );
         Ok(())
-    }
-}
-
-impl Default for Page {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

@@ -3,15 +3,10 @@
 //! Health is the own Sentinel answering, never ZooKeeper: an outage there must not make a scheduler kill every
 //! Sentinel at the moment they are needed most.
 
-use std::sync::Arc;
-
-use axum::routing::get;
-use axum::{Json, Router};
 use httpd::{Health, HttpError, Readiness};
 use prometheus_client::registry::Registry as MetricRegistry;
 use serde_json::{Value, json};
 use supervisor::Tasks;
-use tokio::sync::watch;
 use topology::{Addr, MasterName, MasterRecord, RunId};
 
 use crate::metrics::Metrics;
@@ -37,6 +32,10 @@ pub enum Phase {
 )]
 #[derive(Debug, Clone)]
 pub struct Status {
+    /// The group's name.
+    pub name: MasterName,
+    /// What others are told.
+    pub announce: Addr,
     /// Where the wrapper is in its life.
     pub phase: Phase,
     /// Whether the Sentinel answered when last asked.
@@ -57,9 +56,9 @@ pub struct Status {
     pub replicas: usize,
 }
 
-impl Status {
+impl httpd::Status for Status {
     /// Whether restarting the program could help.
-    pub fn health(&self) -> Health {
+    fn health(&self) -> Health {
         match &self.phase {
             Phase::Starting { doing } => Health::Alive {
                 reason: doing.clone(),
@@ -77,7 +76,7 @@ impl Status {
     }
 
     /// Whether clients find and can use this Sentinel.
-    pub fn readiness(&self) -> Readiness {
+    fn readiness(&self) -> Readiness {
         let not = |reason: &str| Readiness::NotReady {
             reason: reason.to_owned(),
         };
@@ -92,7 +91,7 @@ impl Status {
         }
     }
 
-    fn role(&self, name: &MasterName, announce: &Addr) -> Value {
+    fn role(&self) -> Value {
         let doing = match &self.phase {
             Phase::Starting { doing } => doing.as_str(),
             Phase::Serving => "serving",
@@ -101,8 +100,8 @@ impl Status {
         json!({
             "role": "sentinel",
             "doing": doing,
-            "name": name,
-            "announce": announce,
+            "name": self.name,
+            "announce": self.announce,
             "id": self.id,
             "master": self.master.as_ref().map(|record| &record.addr),
             "epoch": self.master.as_ref().map(|record| record.epoch),
@@ -119,17 +118,17 @@ impl Status {
 /// The page's content and its metrics.
 #[derive(Debug)]
 pub struct Page {
-    status: watch::Sender<Status>,
-    health: watch::Sender<Health>,
-    readiness: watch::Sender<Readiness>,
+    page: httpd::Page<Status>,
     /// Counters and gauges.
     pub metrics: Metrics,
 }
 
 impl Page {
     /// A page that says that the wrapper is starting.
-    pub fn new() -> Self {
+    pub fn new(name: MasterName, announce: Addr) -> Self {
         let status = Status {
+            name,
+            announce,
             phase: Phase::Starting {
                 doing: "starting".to_owned(),
             },
@@ -143,55 +142,29 @@ impl Page {
             replicas: 0,
         };
         Self {
-            health: watch::Sender::new(status.health()),
-            readiness: watch::Sender::new(status.readiness()),
-            status: watch::Sender::new(status),
+            page: httpd::Page::new(status),
             metrics: Metrics::default(),
         }
     }
 
     /// Changes the status and everything that follows from it.
     pub fn update(&self, change: impl FnOnce(&mut Status)) {
-        self.status.send_modify(change);
-        let status = self.status.borrow();
-        self.health.send_replace(status.health());
-        self.readiness.send_replace(status.readiness());
-        self.metrics.show(&status);
+        self.page.update(change);
+        self.metrics.show(&self.page.status());
     }
 
     /// The status as it is.
     pub fn status(&self) -> Status {
-        self.status.borrow().clone()
+        self.page.status()
     }
 
     /// Serves it. The port is taken before this returns.
-    pub fn serve(
-        &self,
-        port: u16,
-        name: &MasterName,
-        announce: &Addr,
-        tasks: &Tasks,
-    ) -> Result<(), HttpError> {
+    pub fn serve(&self, port: u16, tasks: &Tasks) -> Result<(), HttpError> {
         let listener = httpd::bind_wildcard(port)?;
         let mut registry = MetricRegistry::with_prefix("redis_zk_sentinel");
         self.metrics.register(&mut registry);
-        let status = self.status.subscribe();
-        let (name, announce) = (name.clone(), announce.clone());
-        let router = Router::new()
-            .route("/healthz", httpd::healthz(self.health.subscribe()))
-            .route("/ready", httpd::ready(self.readiness.subscribe()))
-            .route(
-                "/role",
-                get(async move || Json(status.borrow().role(&name, &announce))),
-            )
-            .route("/metrics", httpd::metrics(Arc::new(registry)));
+        let router = self.page.router(registry);
         tasks.spawn("admin page", httpd::serve(listener, router, tasks.stop().clone()));
         Ok(())
-    }
-}
-
-impl Default for Page {
-    fn default() -> Self {
-        Self::new()
     }
 }

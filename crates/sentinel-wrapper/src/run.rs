@@ -100,9 +100,9 @@ fn prepare(config: Config, process: Process, tasks: &Tasks) -> Result<Wrapper, E
     };
     let local = local_addr(bind, network.port);
     let (name, announce) = (config.group.name.clone(), network.announce.clone());
-    let page = Page::new();
+    let page = Page::new(name.clone(), announce.clone());
     if let Some(port) = network.admin_port {
-        page.serve(port, &name, &announce, tasks)
+        page.serve(port, tasks)
             .map_err(|problem| refuse(&problem, Exit::Unavailable))?;
     }
     let observer = Observer::new(registry, dialer, name, announce, local);
