@@ -26,6 +26,7 @@ use crate::tend::Tending;
 use crate::workdir::WorkDir;
 
 const TASKS_DEADLINE: Duration = Duration::from_secs(2);
+const STOP_SLACK: Duration = Duration::from_millis(100);
 
 /// Everything the rooms share.
 pub(crate) struct Wrapper {
@@ -124,9 +125,15 @@ impl Wrapper {
             Err(reason) => return refuse(&reason, Exit::CannotCreate),
         };
         tokio::select! {
-            exit = child.exited() => self.died(exit),
+            exit = child.exited() => self.died(exit).await,
             () = stop.cancelled() => self.stop(&child, None).await,
-            registration = self.serve(chosen, &child) => self.stay(&child, registration).await,
+            served = self.serve(chosen, &child) => match served {
+                Ok(registration) => self.stay(&child, registration).await,
+                Err(exit) => {
+                    let _ = self.stop(&child, None).await;
+                    exit
+                }
+            },
         }
     }
 
@@ -142,14 +149,14 @@ impl Wrapper {
         match exit {
             Some(exit) => {
                 registration.leave().await;
-                self.died(exit)
+                self.died(exit).await
             }
             None => self.stop(child, Some(registration)).await,
         }
     }
 
     /// Waits for our Redis to answer, completes the record and registers.
-    async fn serve(&self, chosen: Chosen, child: &Child) -> Registration {
+    async fn serve(&self, chosen: Chosen, child: &Child) -> Result<Registration, Exit> {
         let Chosen {
             replica_of,
             announce,
@@ -170,8 +177,8 @@ impl Wrapper {
                 }
                 Probe::Refused | Probe::Unreachable => sleep(Duration::from_millis(5)).await,
                 Probe::Denied(reason) => {
-                    error!(%reason, "our own redis refuses REDIS_PASSWORD; check the template's requirepass and users");
-                    sleep(Duration::from_secs(1)).await;
+                    error!(%reason, "our own redis refuses us; check REDIS_PASSWORD and the users of REDIS_CONF");
+                    return Err(Exit::Configuration);
                 }
             }
         };
@@ -203,11 +210,18 @@ impl Wrapper {
         if let Some((seen, record)) = announce {
             promote::announce_everywhere(&self.dialer, &self.config.group.name, &seen, &record).await;
         }
-        registration
+        Ok(registration)
     }
 
-    fn died(&self, exit: supervisor::ChildExit) -> Exit {
+    /// The child's end that we did not ask for. Some platforms signal the whole process tree at once, and Redis may be
+    /// quicker than our own handler: then it was asked for after all.
+    async fn died(&self, exit: supervisor::ChildExit) -> Exit {
         self.page.update(|status| status.phase = Phase::Stopping);
+        let asked = self.process.stop.token().cancelled_owned();
+        if tokio::time::timeout(STOP_SLACK, asked).await.is_ok() {
+            info!(reason = %exit, "redis ended");
+            return Exit::after_stop(exit);
+        }
         error!(reason = %exit, code = exit.code(), "redis ended by itself; its last lines above say why");
         Exit::Child(exit)
     }
@@ -218,17 +232,34 @@ impl Wrapper {
         info!(grace_ms = grace.as_millis(), "stopping");
         self.process.notifier.stopping();
         self.page.update(|status| status.phase = Phase::Stopping);
-        if let Some(registration) = registration {
-            registration.leave().await;
-        }
-        let gentle = launch::prepare_to_stop(&self.dialer, &self.config.network, grace);
-        let grace = Grace {
-            gentle: Duration::from_millis(500).min(grace / 4),
-            whole: grace,
+        let gentle = match registration {
+            Some(_) => Duration::from_millis(500).min(grace / 4),
+            None => grace / 2,
         };
-        let exit = child.stop_gently(grace, gentle).await;
+        let whole = grace;
+        let goodbye = async {
+            match registration {
+                // With ZooKeeper away there is nobody to say goodbye to, and the session ends by itself.
+                Some(registration) => registration.leave().await,
+                None => self.heard_by_redis().await,
+            }
+            launch::prepare_to_stop(&self.dialer, &self.config.network, whole).await;
+        };
+        let exit = child.stop_gently(Grace { whole, gentle }, goodbye).await;
         info!(reason = %exit, "redis ended");
         Exit::after_stop(exit)
+    }
+
+    /// Waits until a starting Redis answers. It forgets a SIGTERM that comes between the installation of its handler and the
+    /// end of `initServer` (server.c), and would then run until it is killed.
+    async fn heard_by_redis(&self) {
+        let local = launch::local_addr(&self.config.network);
+        while matches!(
+            self.dialer.probe(&local).await,
+            Probe::Refused | Probe::Unreachable
+        ) {
+            sleep(Duration::from_millis(10)).await;
+        }
     }
 
     pub(crate) fn progress(&self, text: &str) {
