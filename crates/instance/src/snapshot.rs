@@ -12,6 +12,8 @@ use crate::InstanceError;
 pub struct Snapshot {
     /// The process.
     pub run_id: RunId,
+    /// Its process id, where it says it: is it the one we started?
+    pub process_id: Option<u32>,
     /// `7.0.15`, or `valkey 8.0.1`.
     pub server_version: String,
     /// Its part in replication.
@@ -45,6 +47,7 @@ impl Snapshot {
             .map_err(|error| InstanceError::protocol(addr, command, error.to_string()))?;
         Ok(Self {
             run_id: run_id.ok_or_else(|| unreadable("run_id"))?,
+            process_id: field("process_id").and_then(|text| text.parse().ok()),
             server_version,
             replication,
         })

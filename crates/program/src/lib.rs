@@ -6,6 +6,7 @@
 
 mod edges;
 mod errors;
+mod listen;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -17,6 +18,7 @@ use tracing::{error, warn};
 
 pub use edges::{dialing, zookeeper};
 pub use errors::{chain, refuse};
+pub use listen::{PortTaken, listens_on, port_is_free};
 
 /// What `main` must know of a program's settings before the program runs.
 #[derive(Debug)]

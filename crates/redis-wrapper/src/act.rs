@@ -12,6 +12,7 @@ use uuid::Uuid;
 use zkpaths::{Cause, Known, Phase, RecordedMaster, State, encode_master};
 
 use crate::decide::WhyMaster;
+use crate::keep::{Accepted, went_back};
 use crate::observe::Seen;
 use crate::view::Recorded;
 
@@ -125,6 +126,50 @@ pub async fn settle(registry: &Registry, me: &Addr, snapshot: &Snapshot) -> Resu
         phase: Phase::Settled,
         known: Some(known),
         ..before
+    };
+    publish(registry, &state, node.version).await?;
+    Ok(state)
+}
+
+/// Puts back the record of a group whose master we are, after ZooKeeper has lost it. Where somebody has begun anew
+/// meanwhile, ours gets an epoch above theirs, so that they follow.
+pub async fn restore(
+    registry: &Registry,
+    known: &Accepted,
+    name: &MasterName,
+    snapshot: &Snapshot,
+) -> Result<State, ActError> {
+    if snapshot.replication.role != Role::Master {
+        return Err(ActError::NotMaster);
+    }
+    for path in registry.tree().skeleton() {
+        registry.ensure(&path).await?;
+    }
+    let node = registry
+        .read(&registry.tree().state())
+        .await?
+        .ok_or(ActError::Outrun)?;
+    let epoch = match State::decode(&node.data) {
+        Ok(Some(theirs)) if went_back(Some(known), &theirs) => theirs.epoch.max(known.master.epoch).next(),
+        Ok(Some(_)) => return Err(ActError::Outrun),
+        Ok(None) | Err(_) => known.master.epoch,
+    };
+    let known_point = Known {
+        id: snapshot.replication.id.clone(),
+        offset: snapshot.replication.offset,
+    };
+    let state = State {
+        group: known.group,
+        name: name.clone(),
+        epoch,
+        master: RecordedMaster {
+            addr: known.master.addr.clone(),
+            run_id: Some(snapshot.run_id.clone()),
+        },
+        phase: Phase::Settled,
+        cause: Cause::Repair,
+        since_ms: now_ms(),
+        known: Some(known_point),
     };
     publish(registry, &state, node.version).await?;
     Ok(state)

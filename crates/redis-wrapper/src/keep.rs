@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use topology::{Addr, MasterRecord, Role};
+use uuid::Uuid;
 use zkpaths::{Phase, State};
 
 use crate::view::SentinelReport;
@@ -28,14 +29,36 @@ pub struct Look {
     pub run_id: topology::RunId,
     /// Its lineage.
     pub replication_id: topology::ReplicationId,
-    /// `/redis/state`, if the copy is current.
-    pub state: Option<Box<State>>,
+    /// `/redis/state` now.
+    pub record: Record,
+    /// The last record that was accepted: it only ever goes forward.
+    pub known: Option<Accepted>,
     /// What the recorded master answers, if it is another node and was asked.
     pub recorded_role: Option<Role>,
     /// What the Sentinels say, if they were asked.
     pub sentinels: Vec<SentinelReport>,
     /// For how long the disagreement has stood.
     pub standing: Duration,
+}
+
+/// `/redis/state`, as far as it can be read.
+#[derive(Debug, Clone)]
+pub enum Record {
+    /// It cannot be read at the moment.
+    Unknown,
+    /// It is empty, or gone.
+    Empty,
+    /// It names a master.
+    Named(Box<State>),
+}
+
+/// A record that this node has acted upon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// The group's identity.
+    pub group: Uuid,
+    /// Who was master, as of which epoch.
+    pub master: MasterRecord,
 }
 
 /// What to correct.
@@ -46,6 +69,8 @@ pub enum Keep {
     Nothing(WhyNothing),
     /// We are the recorded master: complete the record (phase, run id, lineage).
     Settle,
+    /// We are the master that was recorded before ZooKeeper lost the record: put it back.
+    Restore,
     /// Follow the recorded master.
     Follow {
         /// The recorded, confirmed master.
@@ -62,6 +87,11 @@ pub enum WhyNothing {
     Agreed,
     /// The record cannot be read at the moment, or is empty: the Sentinels command.
     RecordUnknown,
+    /// The record is empty, and it is not for us to write it.
+    Empty,
+    /// The record names another master at an epoch that is not above the last one: ZooKeeper has lost its data, and somebody
+    /// without any began anew. Following it would erase the group.
+    WentBack,
     /// The recorded node does not answer as master.
     NotConfirmed,
     /// A Sentinel names another master at a higher epoch, or is moving the role.
@@ -91,8 +121,19 @@ pub fn disagreement<'a>(me: &Addr, role: &Role, state: Option<&'a State>) -> Opt
 
 /// Decides. Acting on the answer makes the next look agree.
 pub fn keep(look: &Look) -> Keep {
-    let Some(state) = &look.state else {
-        return Keep::Nothing(WhyNothing::RecordUnknown);
+    let was_ours = look.role == Role::Master && look.known.as_ref().is_some_and(|k| k.master.addr == look.me);
+    let state = match &look.record {
+        Record::Unknown => return Keep::Nothing(WhyNothing::RecordUnknown),
+        Record::Empty if was_ours => return Keep::Restore,
+        Record::Empty => return Keep::Nothing(WhyNothing::Empty),
+        Record::Named(state) if went_back(look.known.as_ref(), state) => {
+            return if was_ours {
+                Keep::Restore
+            } else {
+                Keep::Nothing(WhyNothing::WentBack)
+            };
+        }
+        Record::Named(state) => state,
     };
     let Some(recorded) = disagreement(&look.me, &look.role, Some(state)) else {
         return if is_unsettled(look, state) {
@@ -107,7 +148,13 @@ pub fn keep(look: &Look) -> Keep {
     if sentinels_are_ahead(&look.sentinels, &state.record()) {
         return Keep::Nothing(WhyNothing::SentinelsAreAhead);
     }
+    let moved_on = look
+        .known
+        .as_ref()
+        .is_some_and(|known| known.master.epoch < state.epoch);
     let (patience, why) = match look.role {
+        // The record has moved on while we were away: no reason to take one more write.
+        Role::Master if moved_on => (Duration::ZERO, WhyFollow::NoLongerMaster),
         Role::Master => (MASTER_PATIENCE, WhyFollow::NoLongerMaster),
         Role::Replica { .. } => (REPLICA_PATIENCE, WhyFollow::WrongMaster),
     };
@@ -118,6 +165,11 @@ pub fn keep(look: &Look) -> Keep {
         to: recorded.clone(),
         why,
     }
+}
+
+/// Whether a record is older than one that was accepted. The epoch of a group only rises.
+pub fn went_back(known: Option<&Accepted>, state: &State) -> bool {
+    known.is_some_and(|known| known.master.addr != state.master.addr && state.epoch <= known.master.epoch)
 }
 
 fn is_unsettled(look: &Look, state: &State) -> bool {

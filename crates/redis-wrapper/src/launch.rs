@@ -1,7 +1,7 @@
 //! Starting redis-server: the generated file, the command, and what must be true before.
 
 use std::ffi::OsString;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use instance::{DialSettings, Dialer, InstanceError};
@@ -38,42 +38,6 @@ pub enum LaunchError {
     /// The program could not be started.
     #[error("cannot start redis-server")]
     Spawn(#[source] SpawnError),
-}
-
-/// Somebody else listens where Redis should.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {addr}; choose another PORT0, or end what listens there")]
-pub struct PortTaken {
-    addr: SocketAddr,
-    #[source]
-    source: std::io::Error,
-}
-
-/// Checks that our port is free, before anything is recorded: a wrapper whose Redis cannot start must not have claimed a
-/// role, and must not mistake somebody else's Redis for its own.
-pub fn port_is_free(network: &NetworkSettings) -> Result<(), PortTaken> {
-    for ip in listens_on(network.bind) {
-        let addr = SocketAddr::new(ip, network.port);
-        match TcpListener::bind(addr) {
-            Ok(_) => {}
-            // A host without IPv6 has no such address to listen on.
-            Err(error)
-                if ip == IpAddr::V6(Ipv6Addr::UNSPECIFIED)
-                    && error.kind() != std::io::ErrorKind::AddrInUse => {}
-            Err(source) => return Err(PortTaken { addr, source }),
-        }
-    }
-    Ok(())
-}
-
-/// The addresses Redis listens on. Loopback is always among them: health checks come from there.
-fn listens_on(bind: Bind) -> Vec<IpAddr> {
-    let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    match bind {
-        Bind::Wildcard => vec![IpAddr::V4(Ipv4Addr::UNSPECIFIED)],
-        Bind::Address(ip) if ip == loopback => vec![ip],
-        Bind::Address(ip) => vec![ip, loopback],
-    }
 }
 
 /// Where the wrapper itself reaches its Redis.
@@ -165,7 +129,7 @@ impl Launch<'_> {
         }
         let bind = match config.network.bind {
             Bind::Wildcard => Vec::new(),
-            bind @ Bind::Address(_) => listens_on(bind).iter().map(IpAddr::to_string).collect(),
+            bind @ Bind::Address(_) => program::listens_on(bind).iter().map(IpAddr::to_string).collect(),
         };
         Ok(render(&Rendering {
             base: included

@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use instance::{Dialer, Probe};
-use program::{Process, chain, refuse};
+use instance::{Dialer, Probe, ShutdownMode};
+use program::{Process, chain, port_is_free, refuse};
 use registry::{Registration, Registry};
 use supervisor::{Child, Exit, Grace, Tasks};
 use tokio::time::sleep;
@@ -25,7 +25,8 @@ use crate::promote;
 use crate::tend::Tending;
 use crate::workdir::WorkDir;
 
-const TASKS_DEADLINE: Duration = Duration::from_secs(2);
+const TASKS_DEADLINE: Duration = Duration::from_millis(500);
+const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
 const STOP_SLACK: Duration = Duration::from_millis(100);
 
 /// Everything the rooms share.
@@ -46,7 +47,7 @@ pub async fn run(config: Config, process: Process) -> Exit {
     let exit = match prepare(config, process, &tasks) {
         Ok(wrapper) => {
             let exit = wrapper.live().await;
-            wrapper.registry.close().await;
+            let _ = tokio::time::timeout(CLOSE_DEADLINE, wrapper.registry.close()).await;
             exit
         }
         Err(exit) => exit,
@@ -68,7 +69,7 @@ fn prepare(config: Config, process: Process, tasks: &Tasks) -> Result<Wrapper, E
     if let Some(reason) = &work.moved {
         warn!(%reason, path = %work.data.display(), "the data set has a directory of its own");
     }
-    launch::port_is_free(&config.network).map_err(|reason| refuse(&reason, Exit::Unavailable))?;
+    port_is_free(&config.network).map_err(|reason| refuse(&reason, Exit::Unavailable))?;
     let dialer = Dialer::new(launch::dial_settings(&config)).map_err(|e| refuse(&e, Exit::Configuration))?;
     let connect = program::zookeeper(&config.zookeeper);
     let tree = zkpaths::Tree::new(&config.zookeeper.root);
@@ -165,6 +166,10 @@ impl Wrapper {
         let local = launch::local_addr(&self.config.network);
         let snapshot = loop {
             match self.dialer.probe(&local).await {
+                // Somebody else's Redis on our port is not the one we started, which is about to say so and end.
+                Probe::Answered(snapshot) if snapshot.process_id.is_some_and(|pid| pid != child.pid()) => {
+                    sleep(Duration::from_millis(50)).await;
+                }
                 Probe::Answered(snapshot) => break snapshot,
                 Probe::Loading => {
                     self.progress("redis is loading its data set");
@@ -236,7 +241,8 @@ impl Wrapper {
             Some(_) => Duration::from_millis(500).min(grace / 4),
             None => grace / 2,
         };
-        let whole = grace;
+        // What is left after the child is for ZooKeeper, so that the whole stays within the grace.
+        let whole = grace.saturating_sub(CLOSE_DEADLINE.min(grace / 5));
         let goodbye = async {
             match registration {
                 // With ZooKeeper away there is nobody to say goodbye to, and the session ends by itself.
@@ -245,9 +251,27 @@ impl Wrapper {
             }
             launch::prepare_to_stop(&self.dialer, &self.config.network, whole).await;
         };
-        let exit = child.stop_gently(Grace { whole, gentle }, goodbye).await;
+        let exit = tokio::select! {
+            exit = child.stop_gently(Grace { whole, gentle }, goodbye) => exit,
+            exit = self.insist(child) => exit,
+        };
         info!(reason = %exit, "redis ended");
         Exit::after_stop(exit)
+    }
+
+    /// Redis refuses to shut down while it writes its first append-only file, or when a save fails, and forgets that it was asked
+    /// (server.c, `finishShutdown`). So it is asked again every second, by command; a shutdown in progress is not disturbed.
+    async fn insist(&self, child: &Child) -> supervisor::ChildExit {
+        let local = launch::local_addr(&self.config.network);
+        loop {
+            tokio::select! {
+                exit = child.exited() => return exit,
+                () = sleep(Duration::from_secs(1)) => {}
+            }
+            if let Ok(redis) = self.dialer.redis(&local).await {
+                let _: Result<(), _> = redis.shutdown(ShutdownMode::AsConfigured).await;
+            }
+        }
     }
 
     /// Waits until a starting Redis answers. It forgets a SIGTERM that comes between the installation of its handler and the

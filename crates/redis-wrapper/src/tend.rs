@@ -17,7 +17,7 @@ use zkpaths::{Member, State};
 
 use crate::act;
 use crate::admin::Phase;
-use crate::keep::{Keep, Look, disagreement, keep};
+use crate::keep::{Accepted, Keep, Look, Record, disagreement, keep, went_back};
 use crate::launch::local_addr;
 use crate::run::Wrapper;
 
@@ -34,6 +34,7 @@ pub(crate) struct Tending<'a> {
     written: Option<(Member, Instant)>,
     disagrees_since: Option<(Addr, Instant)>,
     last: Option<Keep>,
+    known: Option<Accepted>,
     silent: bool,
     ready: bool,
 }
@@ -49,6 +50,7 @@ impl<'a> Tending<'a> {
             written: None,
             disagrees_since: None,
             last: None,
+            known: None,
             silent: false,
             ready: false,
         }
@@ -153,8 +155,11 @@ impl<'a> Tending<'a> {
             ..
         } = self.wrapper;
         let role = &snapshot.replication.role;
-        let state = self.current_state();
-        let disputed = disagreement(&identity.addr, role, state.as_deref()).cloned();
+        let record = self.current_record();
+        let disputed = match &record {
+            Record::Named(state) => disagreement(&identity.addr, role, Some(state)).cloned(),
+            Record::Unknown | Record::Empty => None,
+        };
         let (mut recorded_role, mut sentinels) = (None, Vec::new());
         if let Some(recorded) = &disputed {
             let answer = async { dialer.redis(recorded).await?.role().await };
@@ -170,7 +175,8 @@ impl<'a> Tending<'a> {
             role: role.clone(),
             run_id: snapshot.run_id.clone(),
             replication_id: snapshot.replication.id.clone(),
-            state,
+            record,
+            known: self.known.clone(),
             recorded_role,
             sentinels,
             standing: self.standing(disputed),
@@ -180,6 +186,7 @@ impl<'a> Tending<'a> {
             info!(decision = ?decided, "role compared with the record");
         }
         self.correct(&decided, role, snapshot).await;
+        self.accept(&look.record);
         self.last = Some(decided);
     }
 
@@ -196,6 +203,16 @@ impl<'a> Tending<'a> {
                 Ok(state) => info!(master = %identity.addr, epoch = %state.epoch, "record completed"),
                 Err(reason) => warn!(reason = %chain(&reason), "record not completed yet; trying again"),
             },
+            Keep::Restore => {
+                page.metrics.corrections.inc();
+                let Some(known) = &self.known else { return };
+                match act::restore(registry, known, &self.wrapper.config.group.name, snapshot).await {
+                    Ok(state) => {
+                        warn!(master = %identity.addr, epoch = %state.epoch, "zookeeper had lost the record; put back");
+                    }
+                    Err(reason) => warn!(reason = %chain(&reason), "record not put back yet; trying again"),
+                }
+            }
             Keep::Follow { to, why } => {
                 page.metrics.corrections.inc();
                 let followed = async {
@@ -219,12 +236,32 @@ impl<'a> Tending<'a> {
     }
 
     /// The record, if the copy is as good as a read.
-    fn current_state(&mut self) -> Option<Box<State>> {
+    fn current_record(&mut self) -> Record {
         let followed = self.state.borrow_and_update();
         let up = matches!(*self.wrapper.registry.session().borrow(), Session::Up { .. });
-        let current = up && matches!(followed.freshness, Freshness::Current);
-        let node = followed.value.as_ref().filter(|_| current)?.as_ref()?;
-        State::decode(&node.data).ok().flatten().map(Box::new)
+        let data = match &followed.value {
+            Some(node) if up && followed.freshness == Freshness::Current => {
+                node.as_ref().map(|node| node.data.as_slice()).unwrap_or_default()
+            }
+            _ => return Record::Unknown,
+        };
+        match State::decode(data) {
+            Ok(Some(state)) => Record::Named(Box::new(state)),
+            Ok(None) => Record::Empty,
+            Err(_) => Record::Unknown,
+        }
+    }
+
+    /// The record only goes forward: what went back is not remembered.
+    fn accept(&mut self, record: &Record) {
+        if let Record::Named(state) = record
+            && !went_back(self.known.as_ref(), state)
+        {
+            self.known = Some(Accepted {
+                group: state.group,
+                master: state.record(),
+            });
+        }
     }
 
     fn standing(&mut self, disputed: Option<Addr>) -> Duration {

@@ -70,3 +70,34 @@ async fn killed_at_any_step_it_is_replaced() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_that_redis_refuses_is_asked_for_again() {
+    let zk = ZooKeeper::start().await;
+    let group = testkit::Group::new(&zk.hosts()).redis(1).start().await;
+    let node = group.redis(0);
+    // It refuses as long as it cannot save; then it can again.
+    node.set("key", "value").await;
+    let dump = node
+        .program()
+        .launch()
+        .env
+        .iter()
+        .find(|(name, _)| name == "DATA_DIR")
+        .unwrap()
+        .1
+        .clone()
+        + "/dump.rdb";
+    std::fs::create_dir(&dump).unwrap();
+    node.program().terminate();
+    node.program()
+        .wait_log("Error trying to save the DB, can't exit", SOON)
+        .await;
+    std::fs::remove_dir(&dump).unwrap();
+    assert_eq!(
+        node.program().wait_exit(SOON).await,
+        Exit::Code(0),
+        "{}",
+        node.program().log_tail()
+    );
+}

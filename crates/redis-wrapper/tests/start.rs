@@ -167,3 +167,56 @@ async fn an_original_redis_zk_group_is_joined_and_its_tree_kept() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_zookeeper_that_lost_its_data_does_not_cost_the_group_its_own() {
+    let zk = ZooKeeper::start().await;
+    let mut group = group(&zk, 2).await;
+    let master = group.master().await;
+    let addr = group.redis(master).addr().clone();
+    group.redis(master).set("precious", "1").await;
+    group.redis(master).command(&["WAIT", "1", "2000"]).await.unwrap();
+    zk.kill();
+    zk.wipe();
+    // An empty node is there first, and finds a tree without anybody.
+    let newcomer = group.add_redis();
+    zk.restart().await;
+    eventually("the group to be whole under its own master", SOON, async || {
+        let first = group.redis(newcomer).role().await;
+        if first != Some(Role::Replica { of: addr.clone() }) {
+            return Err(format!(
+                "newcomer {first:?}; its log ends:\n{}",
+                group.redis(newcomer).program().log_tail()
+            ));
+        }
+        Ok(())
+    })
+    .await;
+    assert_eq!(group.wait_settled(SOON).await, master);
+    for node in group.all_redis() {
+        assert_eq!(
+            node.get("precious").await.as_deref(),
+            Some("1"),
+            "{}",
+            node.addr()
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tree_deleted_by_an_operator_is_put_back() {
+    let zk = ZooKeeper::start().await;
+    let group = group(&zk, 2).await;
+    let master = group.master().await;
+    for path in [
+        "/redis/masters/master1",
+        "/redis/masters",
+        "/redis/state",
+        "/redis/master",
+    ] {
+        zk.client().delete(path).await;
+    }
+    let named = group.redis(master).addr().contract();
+    zk.client().wait_for_data("/redis/master", &named, SOON).await;
+    assert_eq!(group.wait_settled(SOON).await, master);
+}

@@ -10,7 +10,7 @@ use std::future::pending;
 use std::time::Duration;
 
 use instance::Dialer;
-use program::{Process, chain, refuse};
+use program::{Process, chain, port_is_free, refuse};
 use registry::{Registration, Registry};
 use supervisor::{Child, ChildExit, Exit, Tasks};
 use tokio::time::{Instant, interval, sleep, sleep_until};
@@ -83,6 +83,7 @@ pub async fn run(config: Config, process: Process) -> Exit {
 /// Everything that can be refused before ZooKeeper is asked.
 fn prepare(config: Config, process: Process, tasks: &Tasks) -> Result<Wrapper, Exit> {
     let network = &config.network;
+    port_is_free(network).map_err(|problem| refuse(&problem, Exit::Unavailable))?;
     let private = Private::take(&config.data_dir, network.port)
         .map_err(|problem| refuse(&problem, Exit::CannotCreate))?;
     let previous = private.previous();

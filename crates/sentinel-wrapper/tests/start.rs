@@ -179,9 +179,12 @@ async fn a_port_in_use_is_the_users_to_see() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let wrapper = program(&group.zk.hosts(), port, &group.data_dir("taken")).start();
-    assert_eq!(wrapper.wait_exit(SOON).await, Exit::Code(1));
+    assert_eq!(wrapper.wait_exit(SOON).await, Exit::Code(69));
     let log = wrapper.log();
-    assert!(log.contains("Address already in use"), "{log}");
+    assert!(
+        log.contains("Address already in use") && log.contains("choose another PORT0"),
+        "{log}"
+    );
     let addr = Addr::new("127.0.0.1", port).unwrap();
     assert_eq!(registration(group.zk.client(), &addr).await, None);
 }

@@ -29,7 +29,7 @@ pub struct ZooKeeper {
     process: Process,
     port: u16,
     client: ZkClient,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl ZooKeeper {
@@ -77,7 +77,7 @@ impl ZooKeeper {
             process,
             port,
             client: ZkClient::new(&format!("127.0.0.1:{port}")),
-            _dir: dir,
+            dir,
         }
     }
 
@@ -135,6 +135,13 @@ impl ZooKeeper {
     pub async fn restart(&self) {
         self.process.respawn();
         self.ready().await;
+    }
+
+    /// Deletes everything it has on disk. Kill it first: this is a machine that was replaced.
+    pub fn wipe(&self) {
+        let data = self.dir.path().join("version-2");
+        std::fs::remove_dir_all(&data)
+            .unwrap_or_else(|error| panic!("cannot remove {}: {error}", data.display()));
     }
 
     /// `standalone`, `leader` or `follower`; `None` while it does not serve.

@@ -38,6 +38,7 @@ fn snapshot(role: Role, offset: i64) -> Probe {
     let server_version = "7.0.15".to_owned();
     Probe::Answered(Box::new(Snapshot {
         run_id: RunId::from_bytes([8; 20]),
+        process_id: None,
         server_version,
         replication,
     }))

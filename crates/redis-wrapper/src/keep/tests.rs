@@ -35,7 +35,11 @@ fn look(role: Role, recorded: u16) -> Look {
         role,
         run_id,
         replication_id,
-        state: Some(Box::new(state)),
+        known: Some(Accepted {
+            group: state.group,
+            master: state.record(),
+        }),
+        record: Record::Named(Box::new(state)),
         recorded_role: Some(Role::Master),
         sentinels: Vec::new(),
         standing: Duration::from_secs(60),
@@ -122,7 +126,7 @@ fn agreement_is_left_alone_and_a_replica_never_promotes_itself() {
         Keep::Nothing(WhyNothing::Agreed)
     );
     let blind = Look {
-        state: None,
+        record: Record::Unknown,
         ..look(Role::Master, 2)
     };
     assert_eq!(keep(&blind), Keep::Nothing(WhyNothing::RecordUnknown));
@@ -142,4 +146,54 @@ fn the_recorded_master_completes_its_record_once() {
         ..settled
     };
     assert_eq!(keep(&new_lineage), Keep::Settle);
+}
+
+#[test]
+fn a_record_that_went_back_is_never_followed_and_the_old_one_is_put_back() {
+    let mut restarted = look(Role::Master, 2);
+    let ours = MasterRecord {
+        addr: addr(1),
+        epoch: Epoch(3),
+    };
+    restarted.known = Some(Accepted {
+        group: Uuid::max(),
+        master: ours,
+    });
+    assert_eq!(keep(&restarted), Keep::Restore);
+    let empty = Look {
+        record: Record::Empty,
+        ..restarted.clone()
+    };
+    assert_eq!(keep(&empty), Keep::Restore);
+    let replica = Look {
+        role: Role::Replica { of: addr(1) },
+        ..restarted.clone()
+    };
+    assert_eq!(keep(&replica), Keep::Nothing(WhyNothing::WentBack));
+    let stranger = Look {
+        known: None,
+        record: Record::Empty,
+        ..restarted
+    };
+    assert_eq!(keep(&stranger), Keep::Nothing(WhyNothing::Empty));
+}
+
+#[test]
+fn a_record_that_moved_on_is_followed_at_once() {
+    let mut late = look(Role::Master, 2);
+    late.standing = Duration::ZERO;
+    late.known = Some(Accepted {
+        group: Uuid::nil(),
+        master: MasterRecord {
+            addr: addr(1),
+            epoch: Epoch(2),
+        },
+    });
+    assert_eq!(
+        keep(&late),
+        Keep::Follow {
+            to: addr(2),
+            why: WhyFollow::NoLongerMaster
+        }
+    );
 }
