@@ -33,11 +33,17 @@ pub(crate) struct Chosen {
     pub(crate) guard: Option<LockGuard>,
 }
 
+/// Since when the group, and not ZooKeeper or another starter, keeps us from deciding.
+#[derive(Default)]
+struct Waiting {
+    since: Option<Instant>,
+    last: Option<WhyWait>,
+}
+
 impl Wrapper {
     /// Looks and decides until there is a role; the bootstrap lock is held from the look to the record.
     pub(crate) async fn choose(&self) -> Result<Chosen, Exit> {
-        let began = Instant::now();
-        let mut last_wait = None;
+        let mut waiting = Waiting::default();
         loop {
             self.connected().await;
             let Some(guard) = self.locked().await else {
@@ -45,7 +51,7 @@ impl Wrapper {
             };
             let mut lost = guard.lost();
             let chosen = tokio::select! {
-                chosen = self.choose_locked(began, &mut last_wait) => chosen,
+                chosen = self.choose_locked(&mut waiting) => chosen,
                 _ = lost.wait_for(|lost| *lost) => None,
             };
             match chosen {
@@ -95,11 +101,7 @@ impl Wrapper {
     }
 
     /// `None`: look again from the front door.
-    async fn choose_locked(
-        &self,
-        began: Instant,
-        last: &mut Option<WhyWait>,
-    ) -> Option<Result<Chosen, Exit>> {
+    async fn choose_locked(&self, waiting: &mut Waiting) -> Option<Result<Chosen, Exit>> {
         loop {
             let seen = match self.observer.look().await {
                 Ok(seen) => seen,
@@ -108,9 +110,13 @@ impl Wrapper {
                     return None;
                 }
             };
-            match decide(&seen.view, began.elapsed()) {
+            match decide(
+                &seen.view,
+                waiting.since.map_or(Duration::ZERO, |since| since.elapsed()),
+            ) {
                 Plan::Wait(why) => {
-                    if last.replace(why) != Some(why) {
+                    waiting.since.get_or_insert_with(Instant::now);
+                    if waiting.last.replace(why) != Some(why) {
                         info!(reason = ?why, "role not decided yet");
                         self.progress("waiting to decide a role");
                     }
@@ -165,6 +171,14 @@ impl Wrapper {
             WhyRefuse::OtherGroup(name) => {
                 error!(%path, "the tree belongs to the group `{name}`, not to `{own}`; set MASTER_NAME={name}, or another ZK_ROOT for this group");
                 Exit::Configuration
+            }
+            WhyRefuse::TwoMasters(masters) => {
+                let masters: Vec<String> = masters.iter().map(ToString::to_string).collect();
+                error!(
+                    masters = masters.join(" "),
+                    "several nodes answer as master and none is recorded; make all but one a replica, or stop them"
+                );
+                Exit::Unavailable
             }
             WhyRefuse::MasterDenies(master) => {
                 error!(%master, "the master refuses our credentials; check REDIS_PASSWORD and REDIS_USER");

@@ -69,6 +69,8 @@ pub enum WhyReplica {
     MasterIsLoading,
     /// The recorded one is not master, but exactly one other node is.
     AnotherIsMaster,
+    /// It does not answer us, but its ZooKeeper session lives or a Sentinel reaches it: it will, or will be replaced.
+    OthersReachIt,
 }
 
 /// Why another node is promoted.
@@ -108,6 +110,8 @@ pub enum WhyRefuse {
     OtherGroup(MasterName),
     /// The master refuses our credentials, still.
     MasterDenies(Addr),
+    /// Several nodes answer as master, still; a person must choose.
+    TwoMasters(Vec<Addr>),
 }
 
 /// Chooses the role. Deciding again on the same view gives the same answer.
@@ -134,7 +138,7 @@ fn nobody_recorded(view: &View, waited: Duration) -> Plan {
         }
         [] => {}
         _ if waited < PATIENCE => return Plan::Wait(WhyWait::TwoMasters),
-        _ => {}
+        several => return Plan::Refuse(WhyRefuse::TwoMasters(several.to_vec())),
     }
     if let Some(candidate) = best(view) {
         return Plan::Promote {
@@ -142,7 +146,7 @@ fn nobody_recorded(view: &View, waited: Duration) -> Plan {
             why: WhyPromote::NoSentinels,
         };
     }
-    if unclear_members(view) && waited < PATIENCE {
+    if loading_members(view) || (unclear_members(view) && waited < PATIENCE) {
         return Plan::Wait(WhyWait::MembersUnclear);
     }
     Plan::Master {
@@ -152,11 +156,16 @@ fn nobody_recorded(view: &View, waited: Duration) -> Plan {
 }
 
 fn we_are_recorded(view: &View, record: &MasterRecord, waited: Duration) -> Plan {
-    if let [master] = &view.live_masters()[..] {
-        return Plan::Replica {
-            of: master.clone(),
-            why: WhyReplica::AnotherIsMaster,
-        };
+    match &view.live_masters()[..] {
+        [master] => {
+            return Plan::Replica {
+                of: master.clone(),
+                why: WhyReplica::AnotherIsMaster,
+            };
+        }
+        [] => {}
+        _ if waited < PATIENCE => return Plan::Wait(WhyWait::TwoMasters),
+        several => return Plan::Refuse(WhyRefuse::TwoMasters(several.to_vec())),
     }
     if failover_running(view) && waited < PATIENCE {
         return Plan::Wait(WhyWait::FailoverRunning);
@@ -167,7 +176,7 @@ fn we_are_recorded(view: &View, record: &MasterRecord, waited: Duration) -> Plan
             why: WhyPromote::NeverResume,
         };
     }
-    if unclear_members(view) && waited < PATIENCE {
+    if loading_members(view) || (unclear_members(view) && waited < PATIENCE) {
         return Plan::Wait(WhyWait::MembersUnclear);
     }
     Plan::Master {
@@ -203,7 +212,7 @@ fn another_is_recorded(view: &View, record: &MasterRecord, waited: Duration) -> 
         }
         [] => {}
         _ if waited < PATIENCE => return Plan::Wait(WhyWait::TwoMasters),
-        _ => {}
+        several => return Plan::Refuse(WhyRefuse::TwoMasters(several.to_vec())),
     }
     if failover_running(view) && waited < PATIENCE {
         return Plan::Wait(WhyWait::FailoverRunning);
@@ -215,24 +224,36 @@ fn another_is_recorded(view: &View, record: &MasterRecord, waited: Duration) -> 
 fn recorded_is_gone(view: &View, record: &MasterRecord, waited: Duration) -> Plan {
     let registered = view.members.iter().any(|member| member.addr == record.addr);
     let demoted = matches!(view.probe(&record.addr), Some(Probe::Answered(_)));
-    if registered && !demoted && waited < PATIENCE {
-        return Plan::Wait(WhyWait::MasterStillRegistered);
+    let follow_anyway = || Plan::Replica {
+        of: record.addr.clone(),
+        why: WhyReplica::OthersReachIt,
+    };
+    if registered && !demoted {
+        return if waited < PATIENCE {
+            Plan::Wait(WhyWait::MasterStillRegistered)
+        } else {
+            follow_anyway()
+        };
     }
     let reached = view
         .sentinel_masters()
         .any(|(named, flags)| named.addr == record.addr && !sees_down(*flags));
-    if reached && !demoted && waited < PATIENCE {
-        return Plan::Wait(WhyWait::SentinelsReachIt);
+    if reached && !demoted {
+        return if waited < PATIENCE {
+            Plan::Wait(WhyWait::SentinelsReachIt)
+        } else {
+            follow_anyway()
+        };
     }
     if let Some(candidate) = best(view) {
         let why = match view.sentinel_masters().next() {
-            None => WhyPromote::NoSentinels,
-            Some(_) if waited < SENTINELS_PATIENCE => return Plan::Wait(WhyWait::SentinelsWillPromote),
-            Some(_) => WhyPromote::SentinelsDidNot,
+            None if view.silent_sentinels == 0 => WhyPromote::NoSentinels,
+            _ if waited < SENTINELS_PATIENCE => return Plan::Wait(WhyWait::SentinelsWillPromote),
+            _ => WhyPromote::SentinelsDidNot,
         };
         return Plan::Promote { candidate, why };
     }
-    if unclear_members(view) && waited < PATIENCE {
+    if loading_members(view) || (unclear_members(view) && waited < PATIENCE) {
         return Plan::Wait(WhyWait::MembersUnclear);
     }
     Plan::Master {
@@ -264,6 +285,13 @@ fn unclear_members(view: &View) -> bool {
         )
     };
     view.members.iter().any(|member| unclear(&member.addr))
+}
+
+/// Whether a registered member is loading: it holds data and will answer, however long it takes.
+fn loading_members(view: &View) -> bool {
+    view.members
+        .iter()
+        .any(|member| matches!(view.probe(&member.addr), Some(Probe::Loading)))
 }
 
 #[cfg(test)]

@@ -35,8 +35,8 @@ pub struct Look {
     pub known: Option<Accepted>,
     /// What the recorded master answers, if it is another node and was asked.
     pub recorded_role: Option<Role>,
-    /// What the Sentinels say, if they were asked.
-    pub sentinels: Vec<SentinelReport>,
+    /// What the Sentinels say, if they were asked; `None` if some are registered and none answered.
+    pub sentinels: Option<Vec<SentinelReport>>,
     /// For how long the disagreement has stood.
     pub standing: Duration,
 }
@@ -94,6 +94,8 @@ pub enum WhyNothing {
     WentBack,
     /// The recorded node does not answer as master.
     NotConfirmed,
+    /// Sentinels are registered and none of them answers: they may know better.
+    SentinelsSilent,
     /// A Sentinel names another master at a higher epoch, or is moving the role.
     SentinelsAreAhead,
     /// The disagreement is young; Sentinels usually end it themselves.
@@ -145,7 +147,10 @@ pub fn keep(look: &Look) -> Keep {
     if look.recorded_role != Some(Role::Master) {
         return Keep::Nothing(WhyNothing::NotConfirmed);
     }
-    if sentinels_are_ahead(&look.sentinels, &state.record()) {
+    let Some(sentinels) = &look.sentinels else {
+        return Keep::Nothing(WhyNothing::SentinelsSilent);
+    };
+    if sentinels_are_ahead(sentinels, &state.record()) {
         return Keep::Nothing(WhyNothing::SentinelsAreAhead);
     }
     let moved_on = look

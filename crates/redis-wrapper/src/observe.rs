@@ -51,11 +51,15 @@ impl Observer {
         }
         let recorded = recorded(state.as_ref(), master.as_ref());
         let members = decode_members(&members, &self.me);
+        let registered = addresses(&sentinels);
         let sentinels = self.ask_sentinels(&sentinels).await;
+        let known_replicas = self.known_replicas(&sentinels).await;
         let mut view = View {
             me: self.me.clone(),
             name: self.name.clone(),
             recorded,
+            silent_sentinels: registered.len() - sentinels.len(),
+            known_replicas,
             sentinels,
             members,
             probes: BTreeMap::new(),
@@ -74,10 +78,7 @@ impl Observer {
 
     /// What the registered Sentinels say; those that do not answer are left out.
     pub async fn ask_sentinels(&self, registered: &BTreeMap<String, Vec<u8>>) -> Vec<SentinelReport> {
-        let addrs: BTreeSet<Addr> = registered
-            .values()
-            .filter_map(|data| decode_address(data).ok())
-            .collect();
+        let addrs = addresses(registered);
         let ask = |addr: Addr| async move {
             let sentinel = self.dialer.sentinel(&addr).await.ok()?;
             let master = sentinel
@@ -102,6 +103,22 @@ impl Observer {
             .collect()
     }
 
+    /// The replicas that the Sentinels know: one may hold data although its wrapper is not registered now.
+    async fn known_replicas(&self, reports: &[SentinelReport]) -> BTreeSet<Addr> {
+        let ask = |report: SentinelReport| async move {
+            let sentinel = self.dialer.sentinel(&report.sentinel).await.ok()?;
+            sentinel.replicas(&self.name).await.ok()
+        };
+        let knowing = reports.iter().filter(|report| report.master.is_some()).cloned();
+        let answers = join_all(knowing.map(ask)).await;
+        let replicas = answers
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|replica| replica.addr);
+        replicas.filter(|addr| *addr != self.me).collect()
+    }
+
     async fn probe_all(&self, addrs: BTreeSet<Addr>) -> BTreeMap<Addr, Probe> {
         let probe = |addr: Addr| async move {
             let answer = self.dialer.probe(&addr).await;
@@ -111,12 +128,25 @@ impl Observer {
     }
 }
 
+/// The addresses of the registered Sentinels; unreadable ones are left out.
+pub(crate) fn addresses(registered: &BTreeMap<String, Vec<u8>>) -> BTreeSet<Addr> {
+    registered
+        .values()
+        .filter_map(|data| decode_address(data).ok())
+        .collect()
+}
+
 /// Every address the view names, except our own, where nobody listens yet.
 fn named_by(view: &View) -> BTreeSet<Addr> {
     let recorded = view.recorded.record().map(|record| record.addr);
     let by_sentinels = view.sentinel_masters().map(|(record, _)| record.addr.clone());
     let members = view.members.iter().map(|member| member.addr.clone());
-    let named = recorded.into_iter().chain(by_sentinels).chain(members);
+    let replicas = view.known_replicas.iter().cloned();
+    let named = recorded
+        .into_iter()
+        .chain(by_sentinels)
+        .chain(members)
+        .chain(replicas);
     named.filter(|addr| *addr != view.me).collect()
 }
 

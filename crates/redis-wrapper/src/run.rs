@@ -9,7 +9,7 @@ use instance::{Dialer, Probe, ShutdownMode};
 use program::{Process, chain, port_is_free, refuse};
 use registry::{Registration, Registry};
 use supervisor::{Child, Exit, Grace, Tasks};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use topology::Addr;
 use tracing::{error, info, warn};
 use uuid::Uuid;
@@ -27,6 +27,8 @@ use crate::workdir::WorkDir;
 
 const TASKS_DEADLINE: Duration = Duration::from_millis(500);
 const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
+/// A Redis that neither answers nor loads after this long never will, and others wait for our lock.
+const SILENCE: Duration = Duration::from_secs(20);
 const STOP_SLACK: Duration = Duration::from_millis(100);
 
 /// Everything the rooms share.
@@ -164,6 +166,7 @@ impl Wrapper {
             mut guard,
         } = chosen;
         let local = launch::local_addr(&self.config.network);
+        let started = Instant::now();
         let snapshot = loop {
             match self.dialer.probe(&local).await {
                 // Somebody else's Redis on our port is not the one we started, which is about to say so and end.
@@ -179,6 +182,10 @@ impl Wrapper {
                         guard.release().await;
                     }
                     sleep(Duration::from_millis(100)).await;
+                }
+                Probe::Refused | Probe::Unreachable if started.elapsed() > SILENCE => {
+                    error!(redis = %local, "redis was started and does not answer there; check REDIS_CONF and the arguments after --");
+                    return Err(Exit::Unavailable);
                 }
                 Probe::Refused | Probe::Unreachable => sleep(Duration::from_millis(5)).await,
                 Probe::Denied(reason) => {

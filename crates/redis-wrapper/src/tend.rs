@@ -19,6 +19,7 @@ use crate::act;
 use crate::admin::Phase;
 use crate::keep::{Accepted, Keep, Look, Record, disagreement, keep, went_back};
 use crate::launch::local_addr;
+use crate::observe::addresses;
 use crate::run::Wrapper;
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -92,6 +93,7 @@ impl<'a> Tending<'a> {
             info!("redis answers again");
             self.silent = false;
         }
+        self.wrapper.page.update(|status| status.answers = true);
         self.write_entry(snapshot);
         self.compare(snapshot).await;
         let registered = *self.registration.status().borrow() == Registered::Present;
@@ -102,6 +104,10 @@ impl<'a> Tending<'a> {
     }
 
     fn is_silent(&mut self, reason: &InstanceError) {
+        // Killing it would make it begin anew.
+        if matches!(reason, InstanceError::Loading { .. } | InstanceError::Busy { .. }) {
+            return;
+        }
         if !self.silent {
             warn!(reason = %chain(reason), "redis does not answer");
         }
@@ -160,15 +166,17 @@ impl<'a> Tending<'a> {
             Record::Named(state) => disagreement(&identity.addr, role, Some(state)).cloned(),
             Record::Unknown | Record::Empty => None,
         };
-        let (mut recorded_role, mut sentinels) = (None, Vec::new());
+        let (mut recorded_role, mut sentinels) = (None, Some(Vec::new()));
         if let Some(recorded) = &disputed {
             let answer = async { dialer.redis(recorded).await?.role().await };
             recorded_role = answer.await.ok();
-            let registered = registry
-                .children(&registry.tree().sentinels())
-                .await
-                .unwrap_or_default();
-            sentinels = observer.ask_sentinels(&registered).await;
+            sentinels = match registry.children(&registry.tree().sentinels()).await {
+                Ok(registered) => {
+                    let answers = observer.ask_sentinels(&registered).await;
+                    (!answers.is_empty() || addresses(&registered).is_empty()).then_some(answers)
+                }
+                Err(_) => None,
+            };
         }
         let look = Look {
             me: identity.addr.clone(),

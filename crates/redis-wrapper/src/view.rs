@@ -17,6 +17,10 @@ pub struct View {
     pub recorded: Recorded,
     /// Every registered Sentinel that answered, and what it says of this group.
     pub sentinels: Vec<SentinelReport>,
+    /// How many registered Sentinels did not answer.
+    pub silent_sentinels: usize,
+    /// The replicas that Sentinels know, registered or not, this one's own address left out.
+    pub known_replicas: BTreeSet<Addr>,
     /// The registered nodes, this one's own address left out.
     pub members: Vec<Member>,
     /// What answered at every address named by the above.
@@ -121,18 +125,20 @@ impl View {
         }
     }
 
-    /// The registered nodes that answer as replicas, as candidates for promotion. Whether one holds data of the group is
+    /// The nodes that answer as replicas, as candidates for promotion. Whether one holds data of the group is
     /// [`holds_data`]'s to say; a node without any is marked unusable.
     pub fn candidates(&self) -> Vec<Candidate> {
-        let candidate = |member: &Member| {
-            let snapshot = self.snapshot(&member.addr)?;
+        let candidate = |addr: &Addr| {
+            let snapshot = self
+                .snapshot(addr)
+                .filter(|s| s.replication.role != Role::Master)?;
             let replication = &snapshot.replication;
             let lineage = Lineage {
                 id: replication.id.clone(),
                 second: replication.second_id.clone(),
             };
             Some(Candidate {
-                addr: member.addr.clone(),
+                addr: addr.clone(),
                 priority: replication.priority,
                 offset: replication.offset,
                 run_id: snapshot.run_id.clone(),
@@ -140,7 +146,9 @@ impl View {
                 lineage,
             })
         };
-        self.members.iter().filter_map(candidate).collect()
+        let registered = self.members.iter().map(|member| &member.addr);
+        let all: BTreeSet<&Addr> = registered.chain(&self.known_replicas).collect();
+        all.into_iter().filter_map(candidate).collect()
     }
 }
 

@@ -41,7 +41,7 @@ fn look(role: Role, recorded: u16) -> Look {
         }),
         record: Record::Named(Box::new(state)),
         recorded_role: Some(Role::Master),
-        sentinels: Vec::new(),
+        sentinels: Some(Vec::new()),
         standing: Duration::from_secs(60),
     }
 }
@@ -87,12 +87,12 @@ fn an_old_master_follows_the_confirmed_new_one() {
 #[test]
 fn a_node_that_sentinel_just_promoted_stays_master() {
     let promoted = Look {
-        sentinels: vec![saying(1, 4, false)],
+        sentinels: Some(vec![saying(1, 4, false)]),
         ..look(Role::Master, 2)
     };
     assert_eq!(keep(&promoted), Keep::Nothing(WhyNothing::SentinelsAreAhead));
     let running = Look {
-        sentinels: vec![saying(2, 3, true)],
+        sentinels: Some(vec![saying(2, 3, true)]),
         ..look(Role::Master, 2)
     };
     assert_eq!(keep(&running), Keep::Nothing(WhyNothing::SentinelsAreAhead));
