@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, FromRedisValue, Pipeline, RedisError, Value};
+use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use topology::Addr;
 
@@ -30,6 +31,8 @@ struct Shared {
     _tasks: JoinSet<()>,
     /// A call got no answer: what else comes over this connection is of no use.
     broken: AtomicBool,
+    /// Loses its sender when the socket closes.
+    open: watch::Receiver<()>,
 }
 
 impl Connection {
@@ -39,10 +42,16 @@ impl Connection {
         driver: impl Future<Output = ()> + Send + 'static,
     ) -> Self {
         let mut tasks = JoinSet::new();
+        let (opened, open) = watch::channel(());
+        let driver = async move {
+            driver.await;
+            drop(opened);
+        };
         let shared = Arc::new(Shared {
             driver: tasks.spawn(driver),
             _tasks: tasks,
             broken: AtomicBool::new(false),
+            open,
         });
         Self { addr, wire, shared }
     }
@@ -61,6 +70,13 @@ impl Connection {
     /// Whether it can still be used, as far as is known without asking.
     pub(crate) fn is_alive(&self) -> bool {
         !self.shared.broken.load(Ordering::Relaxed) && !self.shared.driver.is_finished()
+    }
+
+    /// Waits until the socket is closed, by whichever side. Nothing is sent: an idle connection tells at once when the process at
+    /// its other end dies, and never when its host does.
+    pub(crate) async fn closed(&self) {
+        let mut open = self.shared.open.clone();
+        while open.changed().await.is_ok() {}
     }
 
     /// Sends one command. `name` is what errors call it.

@@ -29,6 +29,6 @@ pub use lasting::{LastingRedis, LastingSentinel};
 pub use probe::Probe;
 pub use redis_server::{Redis, ShutdownMode};
 pub use report::{Flags, MasterReport, PeerReport, ReplicaReport};
-pub use sentinel::{FailoverReply, QuorumCheck, Sentinel};
+pub use sentinel::{FailoverReply, QuorumCheck, Sentinel, Vote};
 pub use snapshot::Snapshot;
 pub use tls::TlsFiles;

@@ -14,11 +14,13 @@ pub enum Probe {
     Answered(Box<Snapshot>),
     /// It lives and reads its data set.
     Loading,
+    /// It lives and is held by a script, for seconds or for ever.
+    Busy,
     /// Nobody listens there.
     Refused,
     /// No answer before the deadline, no route, host down, stopped, or closed on us twice.
     Unreachable,
-    /// It lives and does not answer the question: wrong password, ACL, a long script, TLS, not a Redis. The
+    /// It lives and does not answer the question: wrong password, ACL, TLS, not a Redis. The
     /// text says why and holds no secret.
     Denied(String),
 }
@@ -40,9 +42,9 @@ pub(crate) async fn probe(dialer: &Dialer, addr: &Addr) -> Probe {
         Err(InstanceError::Refused { .. }) => Probe::Refused,
         Err(InstanceError::Unreachable { .. }) => Probe::Unreachable,
         Err(InstanceError::Loading { .. }) => Probe::Loading,
+        Err(InstanceError::Busy { .. }) => Probe::Busy,
         Err(
-            error @ (InstanceError::Busy { .. }
-            | InstanceError::Denied { .. }
+            error @ (InstanceError::Denied { .. }
             | InstanceError::ReadOnly { .. }
             | InstanceError::NoSuchMaster { .. }
             | InstanceError::Protocol { .. }

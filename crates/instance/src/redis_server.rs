@@ -104,11 +104,47 @@ impl Redis {
         self.connection.call("REPLICAOF", &command).await
     }
 
+    /// Fences it ([`Role::FENCE`]): it takes no writes, and keeps its data set and its lineage.
+    pub async fn follow_nobody(&self) -> Result<(), InstanceError> {
+        let (host, port) = Role::FENCE;
+        let mut command = cmd("REPLICAOF");
+        command.arg(host).arg(port);
+        self.connection.call("REPLICAOF", &command).await
+    }
+
     /// Makes it a master.
     pub async fn promote(&self) -> Result<(), InstanceError> {
         let mut command = cmd("REPLICAOF");
         command.arg("NO").arg("ONE");
         self.connection.call("REPLICAOF NO ONE", &command).await
+    }
+
+    /// Holds back every write (clients that try wait) until [`Redis::unpause`], or for `period`. Reads, and our own role
+    /// commands, go on; keys do not expire meanwhile. When the period runs out the held writes are executed. Since Redis 6.2.
+    pub async fn pause_writes(&self, period: Duration) -> Result<(), InstanceError> {
+        let millis = u64::try_from(period.as_millis()).unwrap_or(u64::MAX);
+        let mut command = cmd("CLIENT");
+        command.arg("PAUSE").arg(millis).arg("WRITE");
+        self.connection.call("CLIENT PAUSE", &command).await
+    }
+
+    /// Lets the held writes go on.
+    pub async fn unpause(&self) -> Result<(), InstanceError> {
+        let mut command = cmd("CLIENT");
+        command.arg("UNPAUSE");
+        self.connection.call("CLIENT UNPAUSE", &command).await
+    }
+
+    /// Ends a script that has written nothing yet; others cannot be ended.
+    pub async fn kill_script(&self) -> Result<(), InstanceError> {
+        let mut command = cmd("SCRIPT");
+        command.arg("KILL");
+        self.connection.call("SCRIPT KILL", &command).await
+    }
+
+    /// Waits until this connection is closed, by whichever side; sends nothing.
+    pub async fn closed(&self) {
+        self.connection.closed().await;
     }
 
     /// The value of one setting; `None` when this server has no such setting.

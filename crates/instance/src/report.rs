@@ -32,6 +32,8 @@ pub struct MasterReport {
     pub failover_timeout: Duration,
     /// How long ago the master answered a ping.
     pub last_ok_ping: Duration,
+    /// For how long a ping to the master has been waiting for its answer; zero when none is.
+    pub ping_pending: Duration,
 }
 
 /// Another Sentinel as one Sentinel sees it.
@@ -45,6 +47,8 @@ pub struct PeerReport {
     pub flags: Flags,
     /// How long ago it answered a ping.
     pub last_ok_ping: Duration,
+    /// How long ago anyone published a hello in its name.
+    pub last_hello: Duration,
 }
 
 /// A replica as one Sentinel sees it.
@@ -133,6 +137,7 @@ impl MasterReport {
             down_after: millis(fields, "down-after-milliseconds"),
             failover_timeout: millis(fields, "failover-timeout"),
             last_ok_ping: millis(fields, "last-ok-ping-reply"),
+            ping_pending: millis(fields, "last-ping-sent"),
         })
     }
 }
@@ -144,6 +149,7 @@ impl PeerReport {
             addr: fields.addr()?,
             flags: Flags::of(fields),
             last_ok_ping: millis(fields, "last-ok-ping-reply"),
+            last_hello: millis(fields, "last-hello-message"),
         })
     }
 }

@@ -22,6 +22,15 @@ pub struct Sentinel {
     dialer: Dialer,
 }
 
+/// Whom a Sentinel voted for last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vote {
+    /// Whom; none when it holds another node for the master, or never voted.
+    pub leader: Option<RunId>,
+    /// In which epoch.
+    pub epoch: Epoch,
+}
+
 /// The answer to `SENTINEL FAILOVER`. Started says nothing of the outcome: a Sentinel in TILT says so and does nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
@@ -128,6 +137,11 @@ impl Sentinel {
         self.list("SENTINEL REPLICAS", group, ReplicaReport::read).await
     }
 
+    /// Waits until this connection is closed, by whichever side; sends nothing.
+    pub async fn closed(&self) {
+        self.connection.closed().await;
+    }
+
     /// The epoch of its last vote in the group whose master, in its own view, is `master`; 0 when it never voted, or when it
     /// holds another node for the master.
     pub async fn last_vote(&self, master: &Addr) -> Result<Epoch, InstanceError> {
@@ -142,6 +156,23 @@ impl Sentinel {
             .arg(nobody.as_str());
         let (_down, _leader, epoch): (u8, String, u64) = self.connection.call(name, &command).await?;
         Ok(Epoch(epoch))
+    }
+
+    /// Asks for its vote in the group whose master, in its own view, is `master`. It votes once an epoch, for whoever asks first,
+    /// dead master or not, and then starts no failover of its own for twice its failover-timeout (`sentinelVoteLeader`).
+    pub async fn vote(&self, master: &Addr, epoch: Epoch, id: &RunId) -> Result<Vote, InstanceError> {
+        let name = "SENTINEL IS-MASTER-DOWN-BY-ADDR";
+        let mut command = subcommand("IS-MASTER-DOWN-BY-ADDR");
+        command
+            .arg(master.host())
+            .arg(master.port())
+            .arg(epoch.0)
+            .arg(id.as_str());
+        let (_down, leader, epoch): (u8, String, u64) = self.connection.call(name, &command).await?;
+        Ok(Vote {
+            leader: leader.parse().ok(),
+            epoch: Epoch(epoch),
+        })
     }
 
     /// Makes it forget the group's replicas and other Sentinels and look for them again, which takes seconds: one
@@ -211,6 +242,15 @@ impl Sentinel {
         let mut command = cmd("SENTINEL");
         let millis = u64::try_from(period.as_millis()).unwrap_or(u64::MAX);
         command.arg("DEBUG").arg("INFO-PERIOD").arg(millis);
+        self.connection.call("SENTINEL DEBUG", &command).await
+    }
+
+    /// How often it pings, and how often it tries to reconnect: 1 s by default. Under 250 ms it would hold fresh replicas for unfit to
+    /// be promoted (`sentinelSelectSlave`). Forgotten when the Sentinel restarts. Since Redis 7.0 (`SENTINEL DEBUG`).
+    pub async fn set_ping_period(&self, period: Duration) -> Result<(), InstanceError> {
+        let mut command = cmd("SENTINEL");
+        let millis = u64::try_from(period.as_millis()).unwrap_or(u64::MAX);
+        command.arg("DEBUG").arg("PING-PERIOD").arg(millis);
         self.connection.call("SENTINEL DEBUG", &command).await
     }
 

@@ -101,7 +101,7 @@ where
         .enable_all()
         .build()
         .map_err(|e| failed(e, Exit::Internal))?;
-    runtime.block_on(async {
+    let exit = runtime.block_on(async {
         let stop = Stop::on_signals().map_err(|e| failed(e, Exit::Internal))?;
         let children = Children::start().map_err(|e| failed(e, Exit::Internal))?;
         let of = |name: &str| std::env::var_os(name);
@@ -118,7 +118,10 @@ where
             },
         )
         .await)
-    })
+    });
+    // A name lookup that hangs holds a thread for half a minute, and nobody wants its answer any more.
+    runtime.shutdown_background();
+    exit
 }
 
 fn failed(problem: impl std::error::Error + 'static, exit: Exit) -> Failure {
@@ -139,4 +142,28 @@ fn show(text: &str) -> ExitCode {
 fn complain(name: &str, problem: &dyn std::error::Error, exit: Exit) -> ExitCode {
     eprintln!("{name}: {}", chain(problem));
     exit.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    #[test]
+    fn a_lookup_that_hangs_does_not_hold_up_the_end() {
+        let begun = Instant::now();
+        let (_held, never) = std::sync::mpsc::channel::<()>();
+        let exit = in_runtime((), |(), _process| async move {
+            let (started, running) = tokio::sync::oneshot::channel();
+            let _lookup = tokio::task::spawn_blocking(move || {
+                let _ = started.send(());
+                let _ = never.recv_timeout(Duration::from_secs(60));
+            });
+            let _ = running.await;
+            Exit::Clean
+        });
+        assert!(matches!(exit, Ok(Exit::Clean)));
+        assert!(begun.elapsed() < Duration::from_secs(10));
+    }
 }

@@ -5,11 +5,12 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use failover::{RecordError, publish};
 use instance::Snapshot;
-use registry::{CommitError, Expected, Registry, RegistryError, Version, Write};
-use topology::{Addr, Epoch, MasterName, Role};
+use registry::{CommitError, Expected, Registry, RegistryError, Write};
+use topology::{Addr, Epoch, MasterName, Role, RunId};
 use uuid::Uuid;
-use zkpaths::{Cause, Known, Phase, RecordedMaster, State, encode_master};
+use zkpaths::{Cause, Further, Known, PayloadError, Phase, RecordedMaster, State};
 
 use crate::decide::WhyMaster;
 use crate::keep::{Accepted, went_back};
@@ -22,6 +23,9 @@ pub enum ActError {
     /// Somebody else wrote first: look again.
     #[error("the record changed while it was being written")]
     Outrun,
+    /// A newer version has written it, and only that can go on with it.
+    #[error("the record is a newer version's; it is left to programs that know it")]
+    Newer,
     /// Our Redis does not answer as the master it should be.
     #[error("redis answers as a replica although it was started as master")]
     NotMaster,
@@ -37,6 +41,15 @@ impl From<CommitError> for ActError {
             other @ (CommitError::Unknown | CommitError::Unavailable(_)) => {
                 Self::Unconfirmed(Box::new(other))
             }
+        }
+    }
+}
+
+impl From<RecordError> for ActError {
+    fn from(error: RecordError) -> Self {
+        match error {
+            RecordError::Outrun => Self::Outrun,
+            RecordError::Unconfirmed(source) => Self::Unconfirmed(source),
         }
     }
 }
@@ -64,11 +77,12 @@ pub async fn claim(
     let before = match &seen.view.recorded {
         Recorded::State(state) => Some(state),
         Recorded::Nobody | Recorded::Legacy(_) => None,
+        Recorded::Newer => return Err(ActError::Newer),
     };
     let cause = match (why, before) {
         (WhyMaster::FirstStart, _) => Cause::FirstStart,
         (WhyMaster::RecordedIsGone, _) => Cause::TakeOver,
-        (WhyMaster::ResumeAlone, Some(state)) => state.cause,
+        (WhyMaster::ResumeAlone, Some(state)) => state.cause.clone(),
         (WhyMaster::ResumeAlone, None) => Cause::Repair,
     };
     let state = State {
@@ -82,7 +96,11 @@ pub async fn claim(
         phase: Phase::Claimed,
         cause,
         since_ms: now_ms(),
+        replaces: None,
         known: before.and_then(|state| state.known.clone()),
+        further: before
+            .filter(|state| state.epoch == epoch)
+            .map_or_else(Further::default, |state| state.further.clone()),
     };
     let path = registry.tree().state();
     let expected = Expected::Version(seen.state_version.ok_or(ActError::Outrun)?);
@@ -97,8 +115,13 @@ pub async fn claim(
 }
 
 /// Completes the record of a master that has answered as one: phase, run id and lineage, with `/redis/master` in the same
-/// transaction. Refuses if the record no longer names `me`.
-pub async fn settle(registry: &Registry, me: &Addr, snapshot: &Snapshot) -> Result<State, ActError> {
+/// transaction. Refuses if the record no longer names `me`, or means another Redis than `over`, the one that the decision was about.
+pub async fn settle(
+    registry: &Registry,
+    me: &Addr,
+    over: Option<&RunId>,
+    snapshot: &Snapshot,
+) -> Result<State, ActError> {
     if snapshot.replication.role != Role::Master {
         return Err(ActError::NotMaster);
     }
@@ -106,10 +129,19 @@ pub async fn settle(registry: &Registry, me: &Addr, snapshot: &Snapshot) -> Resu
         .read(&registry.tree().state())
         .await?
         .ok_or(ActError::Outrun)?;
-    let Ok(Some(before)) = State::decode(&node.data) else {
-        return Err(ActError::Outrun);
+    let before = match State::decode(&node.data) {
+        Ok(Some(before)) => before,
+        Err(PayloadError::Newer { .. }) => return Err(ActError::Newer),
+        Ok(None) | Err(PayloadError::Json { .. } | PayloadError::Address { .. }) => {
+            return Err(ActError::Outrun);
+        }
     };
-    if before.master.addr != *me {
+    if matches!(before.phase, Phase::Other(_)) {
+        return Err(ActError::Newer);
+    }
+    let recorded = before.master.run_id.as_ref();
+    let meant = recorded == over || recorded == Some(&snapshot.run_id);
+    if before.master.addr != *me || !meant {
         return Err(ActError::Outrun);
     }
     let run_id = Some(snapshot.run_id.clone());
@@ -124,10 +156,11 @@ pub async fn settle(registry: &Registry, me: &Addr, snapshot: &Snapshot) -> Resu
     let state = State {
         master,
         phase: Phase::Settled,
+        replaces: None,
         known: Some(known),
         ..before
     };
-    publish(registry, &state, node.version).await?;
+    publish(registry, &state, node.version, None).await?;
     Ok(state)
 }
 
@@ -152,7 +185,8 @@ pub async fn restore(
     let epoch = match State::decode(&node.data) {
         Ok(Some(theirs)) if went_back(Some(known), &theirs) => theirs.epoch.max(known.master.epoch).next(),
         Ok(Some(_)) => return Err(ActError::Outrun),
-        Ok(None) | Err(_) => known.master.epoch,
+        Err(PayloadError::Newer { .. }) => return Err(ActError::Newer),
+        Ok(None) | Err(PayloadError::Json { .. } | PayloadError::Address { .. }) => known.master.epoch,
     };
     let known_point = Known {
         id: snapshot.replication.id.clone(),
@@ -169,67 +203,10 @@ pub async fn restore(
         phase: Phase::Settled,
         cause: Cause::Repair,
         since_ms: now_ms(),
+        replaces: None,
         known: Some(known_point),
+        further: Further::default(),
     };
-    publish(registry, &state, node.version).await?;
+    publish(registry, &state, node.version, None).await?;
     Ok(state)
-}
-
-/// Writes a state and the contract znodes that follow from it, in one transaction.
-pub async fn publish(registry: &Registry, state: &State, state_version: Version) -> Result<(), ActError> {
-    let tree = registry.tree();
-    let named = tree.named_master(&state.name);
-    registry.ensure(&named).await?;
-    let data = encode_master(Some(&state.master.addr));
-    registry
-        .commit(&[
-            Write::Set {
-                path: tree.state(),
-                data: state.encode(),
-                expected: Expected::Version(state_version),
-            },
-            Write::Set {
-                path: tree.master(),
-                data: data.clone(),
-                expected: Expected::Any,
-            },
-            Write::Set {
-                path: named,
-                data,
-                expected: Expected::Any,
-            },
-        ])
-        .await?;
-    Ok(())
-}
-
-/// The state that names a promoted candidate.
-pub fn promoted(
-    seen: &Seen,
-    name: &MasterName,
-    candidate: &Addr,
-    snapshot: &Snapshot,
-    epoch: Epoch,
-) -> State {
-    let group = match &seen.view.recorded {
-        Recorded::State(state) => state.group,
-        Recorded::Nobody | Recorded::Legacy(_) => Uuid::new_v4(),
-    };
-    let known = Known {
-        id: snapshot.replication.id.clone(),
-        offset: snapshot.replication.offset,
-    };
-    State {
-        group,
-        name: name.clone(),
-        epoch,
-        master: RecordedMaster {
-            addr: candidate.clone(),
-            run_id: Some(snapshot.run_id.clone()),
-        },
-        phase: Phase::Settled,
-        cause: Cause::PromotedMember,
-        since_ms: now_ms(),
-        known: Some(known),
-    }
 }

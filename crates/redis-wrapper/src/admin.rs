@@ -14,6 +14,9 @@ use supervisor::Tasks;
 use topology::{LinkStatus, Role};
 use zkpaths::Member;
 
+use crate::lease::metrics::LeaseMetrics;
+use crate::moves::Moves;
+
 /// Where the wrapper is in its life.
 #[derive(Debug, Clone)]
 pub enum Phase {
@@ -35,6 +38,8 @@ pub struct Status {
     pub phase: Phase,
     /// Whether Redis answered when last asked.
     pub answers: bool,
+    /// Why Redis is fenced, where it is.
+    pub fenced: Option<String>,
 }
 
 /// The page's content and its metrics.
@@ -55,6 +60,10 @@ impl httpd::Status for Status {
             Phase::Stopping => Health::Alive {
                 reason: "stopping".to_owned(),
             },
+            // A restart would not bring its lease back, and it becomes master again by itself.
+            Phase::Serving(_) if self.fenced.is_some() => Health::Alive {
+                reason: self.fenced_because(),
+            },
             Phase::Serving(member) if self.answers => Health::Alive {
                 reason: member.role.word().to_owned(),
             },
@@ -72,6 +81,7 @@ impl httpd::Status for Status {
         match &self.phase {
             Phase::Starting { doing } => not(doing),
             Phase::Stopping => not("stopping"),
+            Phase::Serving(_) if self.fenced.is_some() => not(&self.fenced_because()),
             Phase::Serving(_) if !self.answers => not("redis does not answer"),
             Phase::Serving(member) => match (&member.role, member.link) {
                 (Role::Master, _) => Readiness::Ready {
@@ -95,6 +105,12 @@ impl httpd::Status for Status {
     }
 }
 
+impl Status {
+    fn fenced_because(&self) -> String {
+        format!("fenced: {}", self.fenced.as_deref().unwrap_or_default())
+    }
+}
+
 impl Page {
     /// A page that says that the wrapper is starting.
     #[expect(
@@ -109,9 +125,20 @@ impl Page {
             page: httpd::Page::new(Status {
                 phase,
                 answers: false,
+                fenced: None,
             }),
             metrics: Metrics::default(),
         }
+    }
+
+    /// The status as it is.
+    pub fn status(&self) -> Status {
+        self.page.status()
+    }
+
+    /// Why Redis is fenced, where it is.
+    pub fn fenced(&self) -> Option<String> {
+        self.page.status().fenced
     }
 
     /// Changes the status and everything that follows from it.
@@ -146,6 +173,12 @@ pub struct Metrics {
     pub looks: Counter<u64, AtomicU64>,
     /// Times a wrong role was corrected.
     pub corrections: Counter<u64, AtomicU64>,
+    /// Data sets kept aside because the master did not have them.
+    pub salvages: Counter<u64, AtomicU64>,
+    /// The failovers that this wrapper makes.
+    pub(crate) moves: Moves,
+    /// The lease.
+    pub lease: LeaseMetrics,
 }
 
 impl Metrics {
@@ -181,6 +214,13 @@ impl Metrics {
             "Times a role was corrected",
             self.corrections.clone(),
         );
+        registry.register(
+            "salvages",
+            "Data sets kept aside before a resynchronisation because the master did not have them",
+            self.salvages.clone(),
+        );
+        self.moves.register(registry);
+        self.lease.register(registry);
     }
 
     fn show(&self, status: &Status) {

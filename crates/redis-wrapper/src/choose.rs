@@ -4,33 +4,79 @@
 
 use std::time::Duration;
 
+use failover::{Deadlines, Outcome, Warrant};
+use instance::Probe;
 use program::chain;
-use registry::{LockError, LockGuard};
+use registry::{LockError, LockGuard, Registration};
 use supervisor::Exit;
 use tokio::time::{Instant, sleep};
 use topology::{Addr, Epoch, MasterRecord};
 use tracing::{error, info, warn};
-use zkpaths::Lock;
+use zkpaths::{Holding, Lock, State};
 
 use crate::act;
-use crate::decide::{Plan, WhyMaster, WhyRefuse, WhyWait, decide};
+use crate::candidacy::Candidate;
+use crate::decide::address::holder;
+use crate::decide::{PATIENCE, Plan, StandBy, WhyMaster, WhyRefuse, WhyWait, decide};
 use crate::member::describe;
 use crate::observe::Seen;
-use crate::promote;
 use crate::run::Wrapper;
+use crate::salvage::{self, Verdict, WhyKeep};
+use crate::view::View;
 
 const LOCK_DEADLINE: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
+const PROMOTION: Deadlines = Deadlines {
+    lock: Duration::from_secs(5),
+    whole: Duration::from_secs(15),
+};
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The role that was chosen, and what has been done about it.
+#[derive(Default)]
 pub(crate) struct Chosen {
     /// Whom to replicate; `None` to be master.
     pub(crate) replica_of: Option<Addr>,
+    /// The record that we have claimed, to be master.
+    pub(crate) claimed: Option<State>,
     /// What to tell Sentinels that still name somebody else.
     pub(crate) announce: Option<(Box<Seen>, MasterRecord)>,
     /// Held until our Redis answers, so that the next node to decide finds it.
     pub(crate) guard: Option<LockGuard>,
+    /// A winner's, until its Redis answers: others compare their disks with its own.
+    pub(crate) candidacy: Option<Registration>,
+    /// What our disk holds.
+    pub(crate) held: Option<Holding>,
+    /// Why our data set must be kept aside before Redis starts, as of which epoch.
+    pub(crate) salvage: Option<(Epoch, WhyKeep)>,
+}
+
+impl Chosen {
+    fn replica(of: Addr, held: Option<&Holding>, seen: &Seen) -> Self {
+        let epoch = seen.view.believed().map_or(Epoch(0), |record| record.epoch);
+        let lost = salvage::judge(held.unwrap_or(&Holding::Nothing), &of, &seen.view);
+        Self {
+            replica_of: Some(of),
+            held: held.cloned(),
+            salvage: match lost {
+                Verdict::Nothing(_) => None,
+                Verdict::Keep(why) => Some((epoch, why)),
+            },
+            ..Self::default()
+        }
+    }
+}
+
+/// What a turn with the lock came to.
+enum Turn {
+    /// There is a role.
+    Role(Box<Chosen>),
+    /// Going on would do harm.
+    End(Exit),
+    /// Look again from the front door.
+    Again,
+    /// Let others go first, for so long at most.
+    StandBy(Duration, String),
 }
 
 /// Since when the group, and not ZooKeeper or another starter, keeps us from deciding.
@@ -38,37 +84,96 @@ pub(crate) struct Chosen {
 struct Waiting {
     since: Option<Instant>,
     last: Option<WhyWait>,
+    address_taken: Option<Instant>,
+}
+
+impl Waiting {
+    /// Notes for how long somebody has had our address.
+    fn for_our_address(&mut self, view: &mut View) {
+        self.address_taken = match holder(view) {
+            Some(_) => Some(self.address_taken.unwrap_or_else(Instant::now)),
+            None => None,
+        };
+        view.own.held_for = self.address_taken.map_or(Duration::ZERO, |since| since.elapsed());
+    }
 }
 
 impl Wrapper {
     /// Looks and decides until there is a role; the bootstrap lock is held from the look to the record.
     pub(crate) async fn choose(&self) -> Result<Chosen, Exit> {
         let mut waiting = Waiting::default();
+        let mut candidate = self.candidate();
         loop {
             self.connected().await;
+            if let Err(reason) = candidate.enter().await {
+                warn!(reason = %chain(&reason), "candidacy not registered; trying again");
+                sleep(LOOK_AGAIN).await;
+                continue;
+            }
             let Some(guard) = self.locked().await else {
                 continue;
             };
             let mut lost = guard.lost();
-            let chosen = tokio::select! {
-                chosen = self.choose_locked(&mut waiting) => chosen,
-                _ = lost.wait_for(|lost| *lost) => None,
+            let turn = tokio::select! {
+                turn = self.choose_locked(&mut waiting, &mut candidate) => turn,
+                _ = lost.wait_for(|lost| *lost) => Turn::Again,
             };
-            match chosen {
-                Some(Ok(chosen)) if chosen.replica_of.is_none() => {
+            match turn {
+                Turn::Role(chosen) if chosen.replica_of.is_none() => {
                     return Ok(Chosen {
                         guard: Some(guard),
-                        ..chosen
+                        held: candidate.holds().cloned(),
+                        candidacy: candidate.leave(),
+                        ..*chosen
                     });
                 }
-                Some(end) => {
+                Turn::Role(chosen) => {
                     guard.release().await;
-                    return end;
+                    return Ok(*chosen);
                 }
-                None => {
+                Turn::End(exit) => {
+                    guard.release().await;
+                    return Err(exit);
+                }
+                Turn::Again => {
                     guard.release().await;
                     sleep(LOOK_AGAIN).await;
                 }
+                Turn::StandBy(left, why) => {
+                    guard.release().await;
+                    self.progress(&why);
+                    candidate.stand_by(left, &why).await;
+                }
+            }
+        }
+    }
+
+    fn candidate(&self) -> Candidate<'_> {
+        let identity = &self.identity;
+        Candidate::new(&self.registry, &self.node, identity.id, identity.addr.clone())
+    }
+
+    /// Has the best node that holds data promoted. Which one that is, is looked at again under the failover lock.
+    async fn promote_another(&self, seen: &Seen) {
+        let Some(record) = seen.view.believed() else {
+            return;
+        };
+        let master = record.addr;
+        let warrant = if master == self.identity.addr {
+            Warrant::Returned { master }
+        } else if seen.view.probe(&master) == Some(&Probe::Refused) {
+            Warrant::Refused { master }
+        } else {
+            Warrant::LeaseOver { master }
+        };
+        let moves = &self.page.metrics.moves;
+        let outcome = moves
+            .run(&self.mover, warrant, std::time::Instant::now(), PROMOTION)
+            .await;
+        match outcome {
+            Outcome::Moved(_) | Outcome::Finished(_) => {}
+            Outcome::Stopped(_) | Outcome::Waited(_) | Outcome::NotReady(_) | Outcome::Failed(_) => {
+                sleep(LOOK_AGAIN).await;
             }
         }
     }
@@ -100,54 +205,80 @@ impl Wrapper {
         }
     }
 
-    /// `None`: look again from the front door.
-    async fn choose_locked(&self, waiting: &mut Waiting) -> Option<Result<Chosen, Exit>> {
+    async fn choose_locked(&self, waiting: &mut Waiting, candidate: &mut Candidate<'_>) -> Turn {
         loop {
-            let seen = match self.observer.look().await {
+            candidate.about_to_look();
+            let mut seen = match self.observer.look().await {
                 Ok(seen) => seen,
                 Err(reason) => {
                     warn!(reason = %chain(&reason), "the group could not be read; looking again");
-                    return None;
+                    return Turn::Again;
                 }
             };
+            candidate.complete(&mut seen);
+            waiting.for_our_address(&mut seen.view);
             match decide(
                 &seen.view,
                 waiting.since.map_or(Duration::ZERO, |since| since.elapsed()),
             ) {
                 Plan::Wait(why) => {
                     waiting.since.get_or_insert_with(Instant::now);
-                    if waiting.last.replace(why) != Some(why) {
+                    let said = waiting.last;
+                    if waiting.last.replace(why) != Some(why) && why == WhyWait::MasterDenies {
+                        warn!("the master does not let us in; check REDIS_PASSWORD and REDIS_USER");
+                        self.progress("the master does not let us in");
+                    } else if waiting.last != said {
                         info!(reason = ?why, "role not decided yet");
                         self.progress("waiting to decide a role");
+                    }
+                    if why == WhyWait::MasterDenies {
+                        // Nobody else is kept from starting by our password.
+                        return Turn::Again;
                     }
                     sleep(LOOK_AGAIN).await;
                 }
                 Plan::Replica { of, why } => {
                     info!(role = "replica", master = %of, reason = ?why, "role decided");
-                    return Some(Ok(Chosen {
-                        replica_of: Some(of),
-                        announce: None,
-                        guard: None,
-                    }));
+                    return Turn::Role(Box::new(Chosen::replica(of, candidate.holds(), &seen)));
                 }
-                Plan::Master { epoch, why } => return self.claim(seen, epoch, why).await,
+                Plan::Master { epoch, why, disk } => {
+                    info!(disk = ?disk, "nobody alive holds data; this node's disk wins");
+                    return self.claim(seen, epoch, why).await;
+                }
+                Plan::StandBy(StandBy::Missing { nodes, left }) => {
+                    let nodes: Vec<String> = nodes.iter().map(ToString::to_string).collect();
+                    return Turn::StandBy(
+                        left,
+                        format!("waiting for nodes seen lately: {}", nodes.join(" ")),
+                    );
+                }
+                Plan::StandBy(StandBy::AddressTaken { by }) => {
+                    let addr = &self.identity.addr;
+                    let why = format!(
+                        "the address we announce, {addr}, is not free: {by} has it; waiting until it has gone"
+                    );
+                    return Turn::StandBy(LOOK_AGAIN, why);
+                }
+                Plan::StandBy(StandBy::Fresher { node, why }) => {
+                    return Turn::StandBy(PATIENCE, format!("{node} starts with the fresher disk: {why:?}"));
+                }
                 Plan::Promote { candidate, why } => {
                     info!(candidate = %describe(&candidate), reason = ?why, "having another node promoted");
-                    match promote::promote(&self.observer, &candidate).await {
-                        Ok(master) => info!(%master, "another node is master now"),
-                        Err(reason) => warn!(reason = %chain(&reason), "nobody was promoted; looking again"),
-                    }
+                    self.promote_another(&seen).await;
                 }
-                Plan::Refuse(why) => return Some(Err(self.refuse(&why))),
+                Plan::Refuse(why) => return Turn::End(self.refuse(&why)),
             }
         }
     }
 
-    async fn claim(&self, seen: Seen, epoch: Epoch, why: WhyMaster) -> Option<Result<Chosen, Exit>> {
-        if let Err(reason) = act::claim(&self.registry, &seen, epoch, why).await {
-            info!(reason = %chain(&reason), "not recorded as master; looking again");
-            return None;
-        }
+    async fn claim(&self, seen: Seen, epoch: Epoch, why: WhyMaster) -> Turn {
+        let claimed = match act::claim(&self.registry, &seen, epoch, why).await {
+            Ok(claimed) => claimed,
+            Err(reason) => {
+                info!(reason = %chain(&reason), "not recorded as master; looking again");
+                return Turn::Again;
+            }
+        };
         info!(role = "master", %epoch, reason = ?why, "role decided");
         let record = MasterRecord {
             addr: self.identity.addr.clone(),
@@ -157,10 +288,10 @@ impl Wrapper {
             WhyMaster::RecordedIsGone => Some((Box::new(seen), record)),
             WhyMaster::FirstStart | WhyMaster::ResumeAlone => None,
         };
-        Some(Ok(Chosen {
-            replica_of: None,
+        Turn::Role(Box::new(Chosen {
             announce,
-            guard: None,
+            claimed: Some(claimed),
+            ..Chosen::default()
         }))
     }
 
@@ -180,9 +311,18 @@ impl Wrapper {
                 );
                 Exit::Unavailable
             }
-            WhyRefuse::MasterDenies(master) => {
-                error!(%master, "the master refuses our credentials; check REDIS_PASSWORD and REDIS_USER");
+            WhyRefuse::NewerRecord => {
+                error!(%path, "a newer version has recorded what this one does not understand, and no master lives; update this program");
+                Exit::Unavailable
+            }
+            WhyRefuse::MasterDenies { master, reason } => {
+                error!(%master, %reason, "the master does not let us in; check REDIS_PASSWORD, REDIS_USER and its ACL");
                 Exit::Configuration
+            }
+            WhyRefuse::AddressTaken { by } => {
+                let addr = &self.identity.addr;
+                error!(%addr, %by, "another node has the address that we announce, and does not go away; give each node an ANNOUNCE_IP and ANNOUNCE_PORT that lead to it alone, or stop the other one");
+                Exit::Unavailable
             }
         }
     }

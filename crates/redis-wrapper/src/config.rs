@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use settings::{
-    CredentialSettings, GroupSettings, LogSettings, NetworkSettings, Parsed, Problems, Program, RunAs,
-    TlsFiles, ZooKeeperSettings, vars,
+    CredentialSettings, Durability, GroupSettings, LeaseSettings, LogSettings, NetworkSettings, Parsed,
+    Problems, Program, RunAs, TlsFiles, ZooKeeperSettings, vars,
 };
 
 /// Everything redis-wrapper is told. Only valid values exist in it.
@@ -30,6 +30,10 @@ pub struct Config {
     pub server: PathBuf,
     /// Whom to become, when started as root.
     pub run_as: Option<RunAs>,
+    /// How long a master that is cut off takes writes.
+    pub lease: LeaseSettings,
+    /// Which acknowledged writes a failover must keep.
+    pub durability: Durability,
     /// How long a stop may take before it is forced.
     pub stop_grace: Duration,
     /// How to log.
@@ -54,6 +58,8 @@ impl Config {
             let data_dir = settings::data_dir(reader);
             let server = settings::server(reader, &vars::REDIS_SERVER);
             let run_as = RunAs::read(reader);
+            let lease = LeaseSettings::read(reader);
+            let durability = Durability::read(reader);
             let stop_grace = settings::stop_grace(reader);
             let log = LogSettings::read(reader);
             Ok(Self {
@@ -66,6 +72,8 @@ impl Config {
                 data_dir: data_dir?,
                 server: server?,
                 run_as: run_as?,
+                lease: lease?,
+                durability: durability?,
                 stop_grace: stop_grace?,
                 log: log?,
                 child_args: reader.child_args(),

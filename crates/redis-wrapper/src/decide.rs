@@ -5,11 +5,17 @@
 //! master never simply resumes while others hold data, because replicas of a master that came back empty discard
 //! theirs (Redis issue 2087).
 
+pub mod address;
+pub mod cold;
+mod plan;
+
 use std::time::Duration;
 
 use instance::Probe;
-use topology::{Addr, Candidate, Epoch, MasterName, MasterRecord, Role, rank};
+use topology::{Candidate, Epoch, MasterRecord, Role, rank};
 
+use self::cold::{Cold, Past, cold};
+pub use self::plan::{Plan, StandBy, WhyMaster, WhyPromote, WhyRefuse, WhyReplica, WhyWait};
 use crate::view::{Recorded, View, sees_down};
 
 /// How long to leave a dead master to the Sentinels before acting ourselves: down-after and two failover
@@ -18,102 +24,6 @@ pub const SENTINELS_PATIENCE: Duration = Duration::from_secs(15);
 /// How long to wait for what should end by itself within a ZooKeeper session.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What to do now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[must_use]
-pub enum Plan {
-    /// Record ourselves, by compare-and-set, and start as master.
-    Master {
-        /// The epoch to record.
-        epoch: Epoch,
-        /// Why.
-        why: WhyMaster,
-    },
-    /// Start as a replica.
-    Replica {
-        /// Of whom.
-        of: Addr,
-        /// Why.
-        why: WhyReplica,
-    },
-    /// Have another node promoted, then look again.
-    Promote {
-        /// The best of those that hold data.
-        candidate: Box<Candidate>,
-        /// Why.
-        why: WhyPromote,
-    },
-    /// Look again shortly.
-    Wait(WhyWait),
-    /// Give up with a clear error: going on would do harm.
-    Refuse(WhyRefuse),
-}
-
-/// Why this node becomes master.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WhyMaster {
-    /// Nobody is recorded and no Sentinel knows a master.
-    FirstStart,
-    /// We are recorded, and nobody else holds data.
-    ResumeAlone,
-    /// The recorded master is gone, and no member and no Sentinel disagrees.
-    RecordedIsGone,
-}
-
-/// Why this node becomes a replica.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WhyReplica {
-    /// The master by record or by the Sentinels answers as master.
-    LiveMaster,
-    /// The same, while it loads its data set.
-    MasterIsLoading,
-    /// The recorded one is not master, but exactly one other node is.
-    AnotherIsMaster,
-    /// It does not answer us, but its ZooKeeper session lives or a Sentinel reaches it: it will, or will be replaced.
-    OthersReachIt,
-}
-
-/// Why another node is promoted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WhyPromote {
-    /// We are the recorded master, come back; others hold the data.
-    NeverResume,
-    /// The master is gone, and there is no Sentinel to replace it.
-    NoSentinels,
-    /// The Sentinels had their time and did not replace it.
-    SentinelsDidNot,
-}
-
-/// Why nothing is decided yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WhyWait {
-    /// A Sentinel is moving the master role.
-    FailoverRunning,
-    /// Replicas hold the data and the Sentinels will promote one.
-    SentinelsWillPromote,
-    /// The recorded master does not answer, but its ZooKeeper session is alive.
-    MasterStillRegistered,
-    /// The recorded master does not answer us, but a Sentinel reaches it.
-    SentinelsReachIt,
-    /// Registered members do not answer; they may hold data.
-    MembersUnclear,
-    /// More than one node answers as master.
-    TwoMasters,
-    /// The recorded master answers, but refuses our credentials.
-    MasterDenies,
-}
-
-/// Why the wrapper gives up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WhyRefuse {
-    /// The tree belongs to a group of another name.
-    OtherGroup(MasterName),
-    /// The master refuses our credentials, still.
-    MasterDenies(Addr),
-    /// Several nodes answer as master, still; a person must choose.
-    TwoMasters(Vec<Addr>),
-}
-
 /// Chooses the role. Deciding again on the same view gives the same answer.
 pub fn decide(view: &View, waited: Duration) -> Plan {
     if let Recorded::State(state) = &view.recorded
@@ -121,10 +31,28 @@ pub fn decide(view: &View, waited: Duration) -> Plan {
     {
         return Plan::Refuse(WhyRefuse::OtherGroup(state.name.clone()));
     }
-    match view.believed() {
+    if let Some(plan) = address::taken(view) {
+        return plan;
+    }
+    let plan = match view.believed() {
         None => nobody_recorded(view, waited),
         Some(record) if record.addr == view.me => we_are_recorded(view, &record, waited),
         Some(record) => another_is_recorded(view, &record, waited),
+    };
+    match plan {
+        Plan::Master { .. } | Plan::Promote { .. } if view.recorded.is_newer() => {
+            if waited < PATIENCE {
+                Plan::Wait(WhyWait::NewerRecord)
+            } else {
+                Plan::Refuse(WhyRefuse::NewerRecord)
+            }
+        }
+        Plan::Master { .. }
+        | Plan::Promote { .. }
+        | Plan::Replica { .. }
+        | Plan::Wait(_)
+        | Plan::StandBy(_)
+        | Plan::Refuse(_) => plan,
     }
 }
 
@@ -146,13 +74,10 @@ fn nobody_recorded(view: &View, waited: Duration) -> Plan {
             why: WhyPromote::NoSentinels,
         };
     }
-    if loading_members(view) || (unclear_members(view) && waited < PATIENCE) {
+    if occupied_members(view) || (unclear_members(view) && waited < PATIENCE) {
         return Plan::Wait(WhyWait::MembersUnclear);
     }
-    Plan::Master {
-        epoch: view.next_epoch(),
-        why: WhyMaster::FirstStart,
-    }
+    master(view, Past::None, view.next_epoch(), WhyMaster::FirstStart)
 }
 
 fn we_are_recorded(view: &View, record: &MasterRecord, waited: Duration) -> Plan {
@@ -176,13 +101,10 @@ fn we_are_recorded(view: &View, record: &MasterRecord, waited: Duration) -> Plan
             why: WhyPromote::NeverResume,
         };
     }
-    if loading_members(view) || (unclear_members(view) && waited < PATIENCE) {
+    if occupied_members(view) || (unclear_members(view) && waited < PATIENCE) {
         return Plan::Wait(WhyWait::MembersUnclear);
     }
-    Plan::Master {
-        epoch: record.epoch,
-        why: WhyMaster::ResumeAlone,
-    }
+    master(view, Past::Recorded, record.epoch, WhyMaster::ResumeAlone)
 }
 
 fn another_is_recorded(view: &View, record: &MasterRecord, waited: Duration) -> Plan {
@@ -199,8 +121,19 @@ fn another_is_recorded(view: &View, record: &MasterRecord, waited: Duration) -> 
                 why: WhyReplica::MasterIsLoading,
             };
         }
+        Some(Probe::Busy) => {
+            return Plan::Replica {
+                of: record.addr.clone(),
+                why: WhyReplica::MasterIsBusy,
+            };
+        }
         Some(Probe::Denied(_)) if waited < PATIENCE => return Plan::Wait(WhyWait::MasterDenies),
-        Some(Probe::Denied(_)) => return Plan::Refuse(WhyRefuse::MasterDenies(record.addr.clone())),
+        Some(Probe::Denied(reason)) => {
+            return Plan::Refuse(WhyRefuse::MasterDenies {
+                master: record.addr.clone(),
+                reason: reason.clone(),
+            });
+        }
         Some(Probe::Answered(_) | Probe::Refused | Probe::Unreachable) | None => {}
     }
     match &view.live_masters()[..] {
@@ -253,12 +186,23 @@ fn recorded_is_gone(view: &View, record: &MasterRecord, waited: Duration) -> Pla
         };
         return Plan::Promote { candidate, why };
     }
-    if loading_members(view) || (unclear_members(view) && waited < PATIENCE) {
+    if occupied_members(view) || (unclear_members(view) && waited < PATIENCE) {
         return Plan::Wait(WhyWait::MembersUnclear);
     }
-    Plan::Master {
-        epoch: view.next_epoch(),
-        why: WhyMaster::RecordedIsGone,
+    master(view, Past::Recorded, view.next_epoch(), WhyMaster::RecordedIsGone)
+}
+
+/// Nobody alive holds data: the best disk of those that start wins.
+fn master(view: &View, past: Past, epoch: Epoch, why: WhyMaster) -> Plan {
+    let alive = view
+        .probes
+        .keys()
+        .filter(|addr| view.snapshot(addr).is_some())
+        .collect();
+    match cold(&view.field, past, view.lineage(), &alive) {
+        Cold::Win(disk) => Plan::Master { epoch, why, disk },
+        Cold::Wait { missing: nodes, left } => Plan::StandBy(StandBy::Missing { nodes, left }),
+        Cold::Defer { to: node, why } => Plan::StandBy(StandBy::Fresher { node, why }),
     }
 }
 
@@ -276,22 +220,22 @@ fn failover_running(view: &View) -> bool {
 }
 
 /// Whether a registered member neither answers nor refuses: it may hold data behind a broken network. One that
-/// refuses is dead; one that loads holds data and will answer.
+/// refuses is dead; one that loads, or is held by a script, holds data and will answer.
 fn unclear_members(view: &View) -> bool {
     let unclear = |addr| {
         matches!(
             view.probe(addr),
-            Some(Probe::Unreachable | Probe::Loading | Probe::Denied(_)) | None
+            Some(Probe::Unreachable | Probe::Loading | Probe::Busy | Probe::Denied(_)) | None
         )
     };
     view.members.iter().any(|member| unclear(&member.addr))
 }
 
-/// Whether a registered member is loading: it holds data and will answer, however long it takes.
-fn loading_members(view: &View) -> bool {
+/// Whether a registered member is loading, or held by a script: it holds data and will answer, however long it takes.
+fn occupied_members(view: &View) -> bool {
     view.members
         .iter()
-        .any(|member| matches!(view.probe(&member.addr), Some(Probe::Loading)))
+        .any(|member| matches!(view.probe(&member.addr), Some(Probe::Loading | Probe::Busy)))
 }
 
 #[cfg(test)]

@@ -6,9 +6,9 @@
 
 use std::time::Duration;
 
-use topology::{Addr, MasterRecord, Role};
+use topology::{Addr, MasterRecord, ReplicationId, Role, RunId};
 use uuid::Uuid;
-use zkpaths::{Phase, State};
+use zkpaths::{Member, Phase, State};
 
 use crate::view::SentinelReport;
 
@@ -17,6 +17,10 @@ use crate::view::SentinelReport;
 pub const REPLICA_PATIENCE: Duration = Duration::from_secs(5);
 /// The same for a node that answers as master while another one is recorded and confirmed.
 pub const MASTER_PATIENCE: Duration = Duration::from_millis(500);
+/// So often the record is completed within [`SETTLING`]. A start and a promotion need two each; more is a quarrel with somebody.
+pub const SETTLEMENTS: usize = 4;
+/// For how long a completion counts.
+pub const SETTLING: Duration = Duration::from_secs(60);
 
 /// What one look sees.
 #[derive(Debug, Clone)]
@@ -26,9 +30,9 @@ pub struct Look {
     /// What our Redis says it is.
     pub role: Role,
     /// Its run id, as recorded when it is master.
-    pub run_id: topology::RunId,
+    pub run_id: RunId,
     /// Its lineage.
-    pub replication_id: topology::ReplicationId,
+    pub replication_id: ReplicationId,
     /// `/redis/state` now.
     pub record: Record,
     /// The last record that was accepted: it only ever goes forward.
@@ -39,6 +43,20 @@ pub struct Look {
     pub sentinels: Option<Vec<SentinelReport>>,
     /// For how long the disagreement has stood.
     pub standing: Duration,
+    /// Other registered nodes with our address, if they were asked for: only when [`unsettled`].
+    pub namesakes: Option<Vec<Member>>,
+    /// How often we have completed the record within [`SETTLING`].
+    pub settled: usize,
+}
+
+impl Look {
+    /// The Redis that the record means.
+    pub fn recorded_run_id(&self) -> Option<&RunId> {
+        match &self.record {
+            Record::Named(state) => state.master.run_id.as_ref(),
+            Record::Unknown | Record::Empty => None,
+        }
+    }
 }
 
 /// `/redis/state`, as far as it can be read.
@@ -46,7 +64,7 @@ pub struct Look {
 pub enum Record {
     /// It cannot be read at the moment.
     Unknown,
-    /// It is empty, or gone.
+    /// It is empty, gone, or holds what nobody can read.
     Empty,
     /// It names a master.
     Named(Box<State>),
@@ -59,6 +77,15 @@ pub struct Accepted {
     pub group: Uuid,
     /// Who was master, as of which epoch.
     pub master: MasterRecord,
+}
+
+impl From<&State> for Accepted {
+    fn from(state: &State) -> Self {
+        Self {
+            group: state.group,
+            master: state.record(),
+        }
+    }
 }
 
 /// What to correct.
@@ -100,6 +127,13 @@ pub enum WhyNothing {
     SentinelsAreAhead,
     /// The disagreement is young; Sentinels usually end it themselves.
     Patience,
+    /// The record is another node's, which has our address and is alive: completing it would take it away from that node, which would
+    /// take it back. A person is needed.
+    AddressShared,
+    /// Who else has our address cannot be read at the moment.
+    MembersUnknown,
+    /// The record was completed again and again and does not stay so.
+    SettledTooOften,
 }
 
 /// Why this node is pointed at another.
@@ -109,6 +143,8 @@ pub enum WhyFollow {
     NoLongerMaster,
     /// We follow a node that is not master.
     WrongMaster,
+    /// We are fenced, and another node has become master.
+    Fenced,
 }
 
 /// Whether the recorded master must be asked for its role before deciding: only when role and record disagree.
@@ -138,8 +174,8 @@ pub fn keep(look: &Look) -> Keep {
         Record::Named(state) => state,
     };
     let Some(recorded) = disagreement(&look.me, &look.role, Some(state)) else {
-        return if is_unsettled(look, state) {
-            Keep::Settle
+        return if unsettled(&look.me, &look.run_id, &look.replication_id, state) {
+            settle(look, state)
         } else {
             Keep::Nothing(WhyNothing::Agreed)
         };
@@ -161,6 +197,8 @@ pub fn keep(look: &Look) -> Keep {
         // The record has moved on while we were away: no reason to take one more write.
         Role::Master if moved_on => (Duration::ZERO, WhyFollow::NoLongerMaster),
         Role::Master => (MASTER_PATIENCE, WhyFollow::NoLongerMaster),
+        // Nobody but we can end this, and it serves nobody.
+        Role::Replica { .. } if look.role.is_fenced() => (Duration::ZERO, WhyFollow::Fenced),
         Role::Replica { .. } => (REPLICA_PATIENCE, WhyFollow::WrongMaster),
     };
     if look.standing < patience {
@@ -177,13 +215,40 @@ pub fn went_back(known: Option<&Accepted>, state: &State) -> bool {
     known.is_some_and(|known| known.master.addr != state.master.addr && state.epoch <= known.master.epoch)
 }
 
-fn is_unsettled(look: &Look, state: &State) -> bool {
+/// Whether the record names `me` and lacks something: who else has that address must be asked before it is completed.
+pub fn unsettled(me: &Addr, run_id: &RunId, lineage: &ReplicationId, state: &State) -> bool {
     let known = state.known.as_ref().map(|known| &known.id);
-    look.role == Role::Master
-        && state.master.addr == look.me
-        && (state.phase != Phase::Settled
-            || state.master.run_id.as_ref() != Some(&look.run_id)
-            || known != Some(&look.replication_id))
+    let begun = match state.phase {
+        Phase::Claimed | Phase::Promoting => true,
+        Phase::Settled => false,
+        // Whoever has begun it knows what is missing.
+        Phase::Other(_) => return false,
+    };
+    state.master.addr == *me
+        && (begun || state.master.run_id.as_ref() != Some(run_id) || known != Some(lineage))
+}
+
+/// Our record is incomplete, or not ours.
+fn settle(look: &Look, state: &State) -> Keep {
+    let Some(namesakes) = &look.namesakes else {
+        return Keep::Nothing(WhyNothing::MembersUnknown);
+    };
+    if owner(namesakes, state).is_some() {
+        Keep::Nothing(WhyNothing::AddressShared)
+    } else if look.role != Role::Master {
+        // On its way to being promoted.
+        Keep::Nothing(WhyNothing::Agreed)
+    } else if look.settled >= SETTLEMENTS {
+        Keep::Nothing(WhyNothing::SettledTooOften)
+    } else {
+        Keep::Settle
+    }
+}
+
+/// The live namesake whose Redis the record means.
+pub fn owner<'a>(namesakes: &'a [Member], state: &State) -> Option<&'a Member> {
+    let recorded = state.master.run_id.as_ref()?;
+    namesakes.iter().find(|member| member.run_id == *recorded)
 }
 
 fn sentinels_are_ahead(reports: &[SentinelReport], recorded: &MasterRecord) -> bool {

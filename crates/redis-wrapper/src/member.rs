@@ -10,6 +10,8 @@ use zkpaths::Member;
 pub struct Identity {
     /// New at each start of the wrapper.
     pub id: Uuid,
+    /// Of its data directory.
+    pub node: Uuid,
     /// The announced address.
     pub addr: Addr,
     /// The admin page's address, where there is one.
@@ -22,6 +24,7 @@ impl Identity {
         let replication = &snapshot.replication;
         Member {
             id: self.id,
+            node: Some(self.node),
             addr: self.addr.clone(),
             admin: self.admin.clone(),
             role: replication.role.clone(),
@@ -34,6 +37,7 @@ impl Identity {
             priority: replication.priority,
             server_version: snapshot.server_version.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            fenced: None,
             at_ms,
         }
     }

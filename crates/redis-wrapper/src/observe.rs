@@ -1,15 +1,21 @@
 //! The only reads before a role is decided: ZooKeeper, the Sentinels, and every node that either of them names.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use instance::{Dialer, Probe};
+use program::chain;
 use registry::{Registry, RegistryError, Version, Znode};
 use topology::{Addr, Epoch, MasterName, Role};
-use tracing::warn;
-use zkpaths::{Member, State, decode_address, decode_master};
+use uuid::Uuid;
+use zkpaths::{Candidacy, Member, Node, PayloadError, Phase, State, decode_address, decode_master};
 
-use crate::view::{Recorded, SentinelReport, View};
+use crate::act::now_ms;
+use crate::complaints::{Complaints, Unreadable};
+use crate::decide::cold::Field;
+use crate::member::Identity;
+use crate::view::{OwnAddress, Recorded, SentinelReport, View};
 
 /// What was read, with the versions that a write must find unchanged.
 #[derive(Debug, Clone)]
@@ -27,10 +33,14 @@ pub struct Observer {
     pub registry: Registry,
     /// Connections to Redis and Sentinel.
     pub dialer: Dialer,
-    /// The address this node announces.
-    pub me: Addr,
+    /// Who this node is.
+    pub identity: Identity,
     /// The group's name.
     pub name: MasterName,
+    /// What could not be read, and was told.
+    pub complaints: Complaints,
+    /// How long a dead node stays registered.
+    pub session: Duration,
 }
 
 impl Observer {
@@ -39,23 +49,48 @@ impl Observer {
         let tree = self.registry.tree();
         let (state_path, master_path) = (tree.state(), tree.master());
         let (members_path, sentinels_path) = (tree.members(), tree.sentinels());
-        let (state, master, members, sentinels) = tokio::try_join!(
+        let (candidates_path, nodes_path) = (tree.candidates(), tree.nodes());
+        let (state, master, members, sentinels, candidates, nodes) = tokio::try_join!(
             self.registry.read(&state_path),
             self.registry.read(&master_path),
             self.registry.children(&members_path),
             self.registry.children(&sentinels_path),
+            self.registry.children(&candidates_path),
+            self.registry.children(&nodes_path),
         )?;
         if state.is_none() || master.is_none() {
             self.registry.ensure(&state_path).await?;
             self.registry.ensure(&master_path).await?;
         }
-        let recorded = recorded(state.as_ref(), master.as_ref());
-        let members = decode_members(&members, &self.me);
+        let me = &self.identity.addr;
+        let mut unreadable = Unreadable::new();
+        let recorded = recorded(state.as_ref(), master.as_ref(), &mut unreadable);
+        let members = readable(&members, "members", Member::decode, &mut unreadable);
+        let (members, namesakes) = self.split(members);
+        let others = readable(&candidates, "candidates", Candidacy::decode, &mut unreadable);
+        let (starting_here, others) = others
+            .into_iter()
+            .partition(|other: &Candidacy| other.addr == *me);
+        let own = OwnAddress {
+            probe: None,
+            members: namesakes,
+            claimed_by: self.claimant(&recorded, starting_here),
+            held_for: Duration::ZERO,
+            session: self.session,
+        };
+        let field = Field {
+            others,
+            nodes: readable(&nodes, "nodes", Node::decode, &mut unreadable),
+            at_ms: now_ms(),
+            ..Field::default()
+        };
+        self.complaints.tell(unreadable);
         let registered = addresses(&sentinels);
         let sentinels = self.ask_sentinels(&sentinels).await;
         let known_replicas = self.known_replicas(&sentinels).await;
         let mut view = View {
-            me: self.me.clone(),
+            me: me.clone(),
+            own,
             name: self.name.clone(),
             recorded,
             silent_sentinels: registered.len() - sentinels.len(),
@@ -63,8 +98,10 @@ impl Observer {
             sentinels,
             members,
             probes: BTreeMap::new(),
+            field,
         };
-        view.probes = self.probe_all(named_by(&view)).await;
+        let (probes, answer) = tokio::join!(self.probe_all(named_by(&view)), self.dialer.probe(me));
+        (view.probes, view.own.probe) = (probes, Some(answer));
         // Replicas know their master even where nothing records it any more.
         let more: BTreeSet<Addr> = followed(&view)
             .filter(|addr| !view.probes.contains_key(addr))
@@ -74,6 +111,35 @@ impl Observer {
             view,
             state_version: state.map(|node| node.version),
         })
+    }
+
+    /// The registered nodes that announce our address, too: of these, earlier starts on our own data directory are left out.
+    pub async fn namesakes(&self) -> Result<Vec<Member>, RegistryError> {
+        let members = self.registry.children(&self.registry.tree().members()).await?;
+        // What cannot be read is told at the start.
+        let members = members.values().filter_map(|data| Member::decode(data).ok());
+        Ok(self.split(members.collect()).1)
+    }
+
+    /// The other members, and those of them that have our address.
+    fn split(&self, members: Vec<Member>) -> (Vec<Member>, Vec<Member>) {
+        let (mut here, elsewhere): (Vec<Member>, _) = members
+            .into_iter()
+            .partition(|member| member.addr == self.identity.addr);
+        here.retain(|member| member.id != self.identity.id && member.node != Some(self.identity.node));
+        (elsewhere, here)
+    }
+
+    /// Of other nodes that start at our address the one that the record means.
+    fn claimant(&self, recorded: &Recorded, starting_here: Vec<Candidacy>) -> Option<Uuid> {
+        let claimed = match recorded {
+            Recorded::State(state) => {
+                state.phase == Phase::Claimed && state.master.addr == self.identity.addr
+            }
+            Recorded::Nobody | Recorded::Legacy(_) | Recorded::Newer => false,
+        };
+        let mut others = starting_here.into_iter().map(|candidacy| candidacy.node);
+        others.find(|node| claimed && *node != self.identity.node)
     }
 
     /// What the registered Sentinels say; those that do not answer are left out.
@@ -116,7 +182,7 @@ impl Observer {
             .flatten()
             .flatten()
             .map(|replica| replica.addr);
-        replicas.filter(|addr| *addr != self.me).collect()
+        replicas.filter(|addr| *addr != self.identity.addr).collect()
     }
 
     async fn probe_all(&self, addrs: BTreeSet<Addr>) -> BTreeMap<Addr, Probe> {
@@ -136,7 +202,7 @@ pub(crate) fn addresses(registered: &BTreeMap<String, Vec<u8>>) -> BTreeSet<Addr
         .collect()
 }
 
-/// Every address the view names, except our own, where nobody listens yet.
+/// Every address the view names, except our own, which is asked apart.
 fn named_by(view: &View) -> BTreeSet<Addr> {
     let recorded = view.recorded.record().map(|record| record.addr);
     let by_sentinels = view.sentinel_masters().map(|(record, _)| record.addr.clone());
@@ -154,41 +220,49 @@ fn followed(view: &View) -> impl Iterator<Item = Addr> {
     view.probes
         .keys()
         .filter_map(|addr| match &view.snapshot(addr)?.replication.role {
-            Role::Replica { of } if *of != view.me => Some(of.clone()),
+            role @ Role::Replica { of } if *of != view.me && !role.is_fenced() => Some(of.clone()),
             Role::Replica { .. } | Role::Master => None,
         })
 }
 
-/// Reads the record. What cannot be read is reported once per look and counts as absent: it names nobody who could be
-/// followed, and the members and Sentinels are asked in any case.
-fn recorded(state: Option<&Znode>, master: Option<&Znode>) -> Recorded {
+/// Reads the record. Damage counts as absent: it names nobody who could be followed, and the members and Sentinels are asked in
+/// any case. A newer version's record does not.
+fn recorded(state: Option<&Znode>, master: Option<&Znode>, unreadable: &mut Unreadable) -> Recorded {
     let bytes = |node: Option<&Znode>| node.map(|node| node.data.clone()).unwrap_or_default();
     match State::decode(&bytes(state)) {
         Ok(Some(state)) => return Recorded::State(Box::new(state)),
         Ok(None) => {}
-        Err(error) => warn!(path = "state", reason = %error, "unreadable record; treated as absent"),
+        Err(error) => {
+            unreadable.insert("state".to_owned(), chain(&error));
+            match error {
+                PayloadError::Newer { .. } => return Recorded::Newer,
+                PayloadError::Json { .. } | PayloadError::Address { .. } => {}
+            }
+        }
     }
     match decode_master(&bytes(master)) {
         Ok(Some(addr)) => Recorded::Legacy(addr),
         Ok(None) => Recorded::Nobody,
         Err(error) => {
-            warn!(path = "master", reason = %error, "unreadable record; treated as absent");
+            unreadable.insert("master".to_owned(), chain(&error));
             Recorded::Nobody
         }
     }
 }
 
-fn decode_members(children: &BTreeMap<String, Vec<u8>>, me: &Addr) -> Vec<Member> {
-    let decode = |(name, data): (&String, &Vec<u8>)| match Member::decode(data) {
-        Ok(member) => Some(member),
-        Err(error) => {
-            warn!(path = %name, reason = %error, "unreadable member; left out");
-            None
-        }
-    };
-    children
-        .iter()
-        .filter_map(decode)
-        .filter(|member| member.addr != *me)
+/// The children that can be read.
+fn readable<T>(
+    children: &BTreeMap<String, Vec<u8>>,
+    parent: &str,
+    decode: impl Fn(&[u8]) -> Result<T, PayloadError>,
+    unreadable: &mut Unreadable,
+) -> Vec<T> {
+    let decoded = children.iter().map(|(name, data)| (name, decode(data)));
+    decoded
+        .filter_map(|(name, decoded)| {
+            decoded
+                .inspect_err(|error| drop(unreadable.insert(format!("{parent}/{name}"), chain(error))))
+                .ok()
+        })
         .collect()
 }

@@ -1,6 +1,6 @@
 //! The configuration file that redis-server is started with: pure text from values.
 //!
-//! The user's template comes first, by `include`, so that what the wrapper must decide stands after it and wins. The
+//! The user's template comes first, by `include` (copied where it names a master, which no later line undoes), so that what the wrapper must decide stands after it and wins. The
 //! role is part of the file: a Redis that is to be a replica never runs, not even for one command, as a master.
 
 use std::fmt::Write;
@@ -16,7 +16,9 @@ use crate::template::Template;
 pub struct Rendering<'a> {
     /// What the generated lines build on.
     pub base: Base<'a>,
-    /// What the base says.
+    /// The lines that the arguments after `--` stand for.
+    pub arguments: &'a str,
+    /// What base and arguments say.
     pub template: &'a Template,
     /// Addresses to listen on; empty for all.
     pub bind: Vec<String>,
@@ -24,7 +26,7 @@ pub struct Rendering<'a> {
     pub port: u16,
     /// Address that others are told.
     pub announce: &'a Addr,
-    /// Directory of the data set, unless the template names one.
+    /// Directory of the data set, whose lock we hold; what the template says about it is in here already.
     pub data_dir: &'a Path,
     /// Master to replicate; `None` to be one.
     pub replica_of: Option<&'a Addr>,
@@ -68,18 +70,27 @@ pub fn render(rendering: &Rendering<'_>) -> String {
     let mut file = Lines(String::from(
         "# Written by redis-wrapper at every start; changes here are lost.\n",
     ));
-    match rendering.base {
-        Base::Include(path) => file.line("include", &[&path.to_string_lossy()]),
-        Base::BuiltIn(text) => file.0.push_str(text),
+    if rendering.template.names_a_master() {
+        file.0.push_str(
+            "# A copy of the template and what it includes, without the lines that name a master.\n",
+        );
+        file.0.push_str(&rendering.template.without_a_master());
+    } else {
+        match rendering.base {
+            Base::Include(path) => file.line("include", &[&path.to_string_lossy()]),
+            Base::BuiltIn(text) => file.0.push_str(text),
+        }
+        if !rendering.arguments.is_empty() {
+            file.0.push_str("\n# After --.\n");
+            file.0.push_str(rendering.arguments);
+        }
     }
     file.0.push_str("\n# Decided by redis-wrapper.\n");
     network(&mut file, rendering);
     process(&mut file, rendering);
     access(&mut file, rendering);
-    match rendering.replica_of {
-        Some(master) => file.line("replicaof", &[master.host(), &master.port().to_string()]),
-        // A template's own line must not make a replica of a master.
-        None => file.line("replicaof", &["no", "one"]),
+    if let Some(master) = rendering.replica_of {
+        file.line("replicaof", &[master.host(), &master.port().to_string()]);
     }
     file.0
 }
@@ -98,6 +109,10 @@ fn network(file: &mut Lines, rendering: &Rendering<'_>) {
         }
     } else {
         file.line("port", &[&port]);
+        // A Redis built without TLS does not know the word.
+        if rendering.template.value("tls-port").is_some() {
+            file.line("tls-port", &["0"]);
+        }
     }
     let everywhere = ["*".to_owned(), "-::*".to_owned()];
     let bind = if rendering.bind.is_empty() {
@@ -119,9 +134,8 @@ fn process(file: &mut Lines, rendering: &Rendering<'_>) {
     file.line("supervised", &["no"]);
     file.line("logfile", &[""]);
     file.line("syslog-enabled", &["no"]);
-    if rendering.template.value("dir").is_none() {
-        file.line("dir", &[&rendering.data_dir.to_string_lossy()]);
-    }
+    // Absolute, so that it is where it was locked, wherever a `dir` line before it has led.
+    file.line("dir", &[&rendering.data_dir.to_string_lossy()]);
 }
 
 fn access(file: &mut Lines, rendering: &Rendering<'_>) {

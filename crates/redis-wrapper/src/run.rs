@@ -3,33 +3,38 @@
 //! connect → lock → observe → decide → record → start → answer → settle → register → unlock → keep → stop. A wait or a lost
 //! race goes back to *observe*: there is no other way back. Redis itself is touched by nothing that happens to ZooKeeper.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use failover::{Durability, Links, Mover};
 use instance::{Dialer, Probe, ShutdownMode};
-use program::{Process, chain, port_is_free, refuse};
+use program::{Process, port_is_free, refuse};
 use registry::{Registration, Registry};
 use supervisor::{Child, Exit, Grace, Tasks};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use topology::Addr;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 use uuid::Uuid;
 
-use crate::act;
 use crate::admin::{Page, Phase};
-use crate::choose::Chosen;
+use crate::complaints::Complaints;
 use crate::config::Config;
-use crate::launch::{self, Launch};
+use crate::disk::Layout;
+use crate::keep::Accepted;
+use crate::launch::{self, Basis, Launch};
 use crate::member::Identity;
+use crate::node::NodeKeeper;
 use crate::observe::Observer;
-use crate::promote;
+use crate::pulse;
+use crate::salvage;
+use crate::succession;
 use crate::tend::Tending;
+use crate::vigil::Vigil;
 use crate::workdir::WorkDir;
 
 const TASKS_DEADLINE: Duration = Duration::from_millis(500);
 const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
-/// A Redis that neither answers nor loads after this long never will, and others wait for our lock.
-const SILENCE: Duration = Duration::from_secs(20);
-const STOP_SLACK: Duration = Duration::from_millis(100);
+pub(crate) const STOP_SLACK: Duration = Duration::from_millis(100);
 
 /// Everything the rooms share.
 pub(crate) struct Wrapper {
@@ -38,15 +43,19 @@ pub(crate) struct Wrapper {
     pub(crate) registry: Registry,
     pub(crate) dialer: Dialer,
     pub(crate) observer: Observer,
+    pub(crate) mover: Mover,
+    pub(crate) basis: Basis,
     pub(crate) work: WorkDir,
-    pub(crate) page: Page,
+    pub(crate) page: Arc<Page>,
+    pub(crate) tasks: Tasks,
     pub(crate) identity: Identity,
+    pub(crate) node: NodeKeeper,
 }
 
 /// Runs the wrapper to its exit code.
 pub async fn run(config: Config, process: Process) -> Exit {
     let tasks = Tasks::new(process.stop.token());
-    let exit = match prepare(config, process, &tasks) {
+    let exit = match prepare(config, process, &tasks).await {
         Ok(wrapper) => {
             let exit = wrapper.live().await;
             let _ = tokio::time::timeout(CLOSE_DEADLINE, wrapper.registry.close()).await;
@@ -65,14 +74,12 @@ pub async fn run(config: Config, process: Process) -> Exit {
 }
 
 /// Everything that can be refused before the first znode is read.
-fn prepare(config: Config, process: Process, tasks: &Tasks) -> Result<Wrapper, Exit> {
-    let work =
-        WorkDir::take(&config.data_dir, config.network.port).map_err(|e| refuse(&e, Exit::CannotCreate))?;
-    if let Some(reason) = &work.moved {
-        warn!(%reason, path = %work.data.display(), "the data set has a directory of its own");
-    }
+async fn prepare(config: Config, process: Process, tasks: &Tasks) -> Result<Wrapper, Exit> {
+    let basis = Basis::read(&config).map_err(|e| refuse(&e, Exit::Configuration))?;
+    let work = launch::take_directory(&config, &basis, &process).await?;
     port_is_free(&config.network).map_err(|reason| refuse(&reason, Exit::Unavailable))?;
-    let dialer = Dialer::new(launch::dial_settings(&config)).map_err(|e| refuse(&e, Exit::Configuration))?;
+    let dialer = Dialer::new(launch::dial_settings(&config, &basis.template))
+        .map_err(|e| refuse(&e, Exit::Configuration))?;
     let connect = program::zookeeper(&config.zookeeper);
     let tree = zkpaths::Tree::new(&config.zookeeper.root);
     let registry =
@@ -82,18 +89,31 @@ fn prepare(config: Config, process: Process, tasks: &Tasks) -> Result<Wrapper, E
         .network
         .admin_port
         .and_then(|port| Addr::new(announce.host(), port).ok());
+    let layout = Layout::of(&basis.template, &work.data);
+    let node = NodeKeeper::new(registry.clone(), announce.clone(), layout);
     let identity = Identity {
         id: Uuid::new_v4(),
-        addr: announce.clone(),
+        node: node.id().id,
+        addr: announce,
         admin,
     };
     let observer = Observer {
         registry: registry.clone(),
         dialer: dialer.clone(),
-        me: announce,
+        identity: identity.clone(),
         name: config.group.name.clone(),
+        complaints: Complaints::default(),
+        session: config.zookeeper.session_timeout,
     };
-    let page = Page::new();
+    let links = Links::new(dialer.clone());
+    let durability = match config.durability {
+        settings::Durability::Async => Durability::Async,
+        settings::Durability::Quorum => Durability::Quorum,
+    };
+    let by = identity.addr.to_string();
+    let name = config.group.name.clone();
+    let mover = Mover::new(registry.clone(), links, name, by, durability);
+    let page = Arc::new(Page::new());
     if let Some(port) = config.network.admin_port {
         page.serve(port, tasks)
             .map_err(|e| refuse(&e, Exit::Unavailable))?;
@@ -104,9 +124,13 @@ fn prepare(config: Config, process: Process, tasks: &Tasks) -> Result<Wrapper, E
         registry,
         dialer,
         observer,
+        mover,
+        basis,
         work,
         page,
+        tasks: tasks.clone(),
         identity,
+        node,
     })
 }
 
@@ -118,8 +142,12 @@ impl Wrapper {
             Some(Err(exit)) => return exit,
             Some(Ok(chosen)) => chosen,
         };
+        if let Some((epoch, why)) = chosen.salvage {
+            salvage::before_start(&self.node, epoch, why, &self.page.metrics).await;
+        }
         let launch = Launch {
             config: &self.config,
+            basis: &self.basis,
             work: &self.work,
             children: &self.process.children,
         };
@@ -127,11 +155,13 @@ impl Wrapper {
             Ok(child) => child,
             Err(reason) => return refuse(&reason, Exit::CannotCreate),
         };
+        self.keep_lease(&child);
+        let claim = chosen.claimed.as_ref().map(Accepted::from);
         tokio::select! {
             exit = child.exited() => self.died(exit).await,
             () = stop.cancelled() => self.stop(&child, None).await,
             served = self.serve(chosen, &child) => match served {
-                Ok(registration) => self.stay(&child, registration).await,
+                Ok(registration) => self.stay(&child, registration, claim).await,
                 Err(exit) => {
                     let _ = self.stop(&child, None).await;
                     exit
@@ -141,88 +171,26 @@ impl Wrapper {
     }
 
     /// From here on only the child's end or a stop ends the program.
-    async fn stay(&self, child: &Child, registration: Registration) -> Exit {
+    async fn stay(&self, child: &Child, registration: Registration, claim: Option<Accepted>) -> Exit {
         let stop = self.process.stop.token();
-        let mut tending = Tending::new(self, &registration);
+        let mut tending = Tending::new(self, &registration, claim);
+        let mut vigil = Vigil::new(self, &self.mover, &self.page.metrics.moves);
         let exit = tokio::select! {
             exit = child.exited() => Some(exit),
             () = stop.cancelled() => None,
             () = tending.tend() => None,
+            () = self.node.keep() => None,
+            () = vigil.keep() => None,
+            () = pulse::watch(self, &self.mover, child) => None,
         };
         match exit {
             Some(exit) => {
+                self.have_it_replaced().await;
                 registration.leave().await;
                 self.died(exit).await
             }
             None => self.stop(child, Some(registration)).await,
         }
-    }
-
-    /// Waits for our Redis to answer, completes the record and registers.
-    async fn serve(&self, chosen: Chosen, child: &Child) -> Result<Registration, Exit> {
-        let Chosen {
-            replica_of,
-            announce,
-            mut guard,
-        } = chosen;
-        let local = launch::local_addr(&self.config.network);
-        let started = Instant::now();
-        let snapshot = loop {
-            match self.dialer.probe(&local).await {
-                // Somebody else's Redis on our port is not the one we started, which is about to say so and end.
-                Probe::Answered(snapshot) if snapshot.process_id.is_some_and(|pid| pid != child.pid()) => {
-                    sleep(Duration::from_millis(50)).await;
-                }
-                Probe::Answered(snapshot) => break snapshot,
-                Probe::Loading => {
-                    self.progress("redis is loading its data set");
-                    self.process.notifier.extend_timeout(Duration::from_secs(30));
-                    // Others find it at its address by now; loading may take minutes.
-                    if let Some(guard) = guard.take() {
-                        guard.release().await;
-                    }
-                    sleep(Duration::from_millis(100)).await;
-                }
-                Probe::Refused | Probe::Unreachable if started.elapsed() > SILENCE => {
-                    error!(redis = %local, "redis was started and does not answer there; check REDIS_CONF and the arguments after --");
-                    return Err(Exit::Unavailable);
-                }
-                Probe::Refused | Probe::Unreachable => sleep(Duration::from_millis(5)).await,
-                Probe::Denied(reason) => {
-                    error!(%reason, "our own redis refuses us; check REDIS_PASSWORD and the users of REDIS_CONF");
-                    return Err(Exit::Configuration);
-                }
-            }
-        };
-        if replica_of.is_none() {
-            match act::settle(&self.registry, &self.identity.addr, &snapshot).await {
-                Ok(state) => info!(master = %self.identity.addr, epoch = %state.epoch, "master published"),
-                Err(reason) => warn!(reason = %chain(&reason), "record not completed yet; trying again"),
-            }
-        }
-        let member = self.identity.member(&snapshot, act::now_ms());
-        let path = self.registry.tree().member(self.identity.id);
-        let registration = self.registry.register(path, member.encode());
-        if let Some(guard) = guard {
-            // The next node to decide must find this one registered.
-            let mut registered = registration.status();
-            let _ = tokio::time::timeout(
-                Duration::from_secs(2),
-                registered.wait_for(|status| *status == registry::Registered::Present),
-            )
-            .await;
-            guard.release().await;
-        }
-        let role = member.role.word();
-        info!(role, redis = %self.identity.addr, pid = child.pid(), version = %snapshot.server_version, "redis serves");
-        self.page.update(|status| {
-            status.answers = true;
-            status.phase = Phase::Serving(Box::new(member));
-        });
-        if let Some((seen, record)) = announce {
-            promote::announce_everywhere(&self.dialer, &self.config.group.name, &seen, &record).await;
-        }
-        Ok(registration)
     }
 
     /// The child's end that we did not ask for. Some platforms signal the whole process tree at once, and Redis may be
@@ -243,14 +211,19 @@ impl Wrapper {
         let grace = self.config.stop_grace;
         info!(grace_ms = grace.as_millis(), "stopping");
         self.process.notifier.stopping();
+        let master = registration.as_ref().and_then(|_| self.as_master());
         self.page.update(|status| status.phase = Phase::Stopping);
-        let gentle = match registration {
-            Some(_) => Duration::from_millis(500).min(grace / 4),
-            None => grace / 2,
+        let gentle = match (&registration, &master) {
+            (Some(_), Some(_)) => succession::HANDOVER.min(grace * 3 / 5),
+            (Some(_), None) => Duration::from_millis(500).min(grace / 4),
+            (None, _) => grace / 2,
         };
         // What is left after the child is for ZooKeeper, so that the whole stays within the grace.
         let whole = grace.saturating_sub(CLOSE_DEADLINE.min(grace / 5));
         let goodbye = async {
+            if master.is_some() {
+                self.hand_over(child, gentle).await;
+            }
             match registration {
                 // With ZooKeeper away there is nobody to say goodbye to, and the session ends by itself.
                 Some(registration) => registration.leave().await,
@@ -263,6 +236,9 @@ impl Wrapper {
             exit = self.insist(child) => exit,
         };
         info!(reason = %exit, "redis ended");
+        if exit.code() == 0 {
+            self.node.stopped_cleanly().await;
+        }
         Exit::after_stop(exit)
     }
 

@@ -1,7 +1,11 @@
-//! What the user's own redis.conf, or the arguments after `--`, say that matters to supervision.
+//! What the user's own redis.conf, what it includes, and the arguments after `--` say that matters to supervision.
 //!
 //! The template is included by the generated file and never written to. Settings that would break supervision are
 //! overridden by lines that come after the include; each is named in a warning.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use topology::conf_file::{Setting, settings};
 
@@ -22,25 +26,100 @@ const SUPERVISED: &[(&str, &str)] = &[
     ("syslog-enabled", "the log goes to standard output"),
 ];
 
-/// What was read from a template.
+/// Where a setting stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// In REDIS_CONF itself, or in the built-in copy.
+    Template,
+    /// In a file that it includes; several, where a pattern names them.
+    Included(Arc<Path>),
+    /// In the arguments after `--`.
+    Arguments,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Template => f.write_str("REDIS_CONF"),
+            Self::Included(path) => path.display().fmt(f),
+            Self::Arguments => f.write_str("what stands after --"),
+        }
+    }
+}
+
+/// A setting and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    /// The setting.
+    pub setting: Setting,
+    /// The text that it stands in.
+    pub origin: Origin,
+}
+
+impl Placed {
+    /// For a message.
+    pub fn place(&self) -> String {
+        match self.origin {
+            Origin::Arguments => format!("argument `--{}`", self.setting.name),
+            Origin::Template | Origin::Included(_) => format!("{} line {}", self.origin, self.setting.line),
+        }
+    }
+}
+
+/// A directory that a template names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Directory {
+    /// Absolute, without symbolic links.
+    pub path: PathBuf,
+    /// Who names it, for a message.
+    pub from: String,
+}
+
+/// What was read from a template, its includes and the arguments.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Template {
-    /// Its settings in order.
-    settings: Vec<Setting>,
+    /// The settings in the order in which Redis reads them.
+    settings: Vec<Placed>,
+    directory: Option<Directory>,
 }
 
 impl Template {
-    /// Reads the text of a redis.conf.
+    /// Reads the text of a redis.conf that includes nothing.
     pub fn parse(text: &str) -> Self {
-        Self {
-            settings: settings(text),
+        let mut template = Self::default();
+        for setting in settings(text) {
+            template.push(Placed {
+                setting,
+                origin: Origin::Template,
+            });
         }
+        template
+    }
+
+    /// One more setting.
+    pub fn push(&mut self, placed: Placed) {
+        self.settings.push(placed);
+    }
+
+    /// The directory that a `dir` line leads to.
+    pub fn enter(&mut self, directory: Directory) {
+        self.directory = Some(directory);
+    }
+
+    /// Where Redis would keep its data set; `None` where no `dir` line says.
+    pub fn directory(&self) -> Option<&Directory> {
+        self.directory.as_ref()
     }
 
     /// The last value of a setting, as Redis takes the last one.
     pub fn value(&self, name: &str) -> Option<&str> {
-        let found = self.settings.iter().rev().find(|setting| setting.name == name)?;
+        let found = self
+            .settings
+            .iter()
+            .rev()
+            .find(|placed| placed.setting.name == name)?;
         found
+            .setting
             .values
             .first()
             .map(String::as_str)
@@ -49,7 +128,7 @@ impl Template {
 
     /// Whether an ACL user of this name is defined, or users come from a file of their own.
     pub fn defines_user(&self, user: &str) -> bool {
-        let defines = |setting: &Setting| match setting.name.as_str() {
+        let defines = |Placed { setting, .. }: &Placed| match setting.name.as_str() {
             "user" => setting.values.first().is_some_and(|name| name == user),
             "aclfile" => true,
             _ => false,
@@ -60,38 +139,57 @@ impl Template {
     /// One warning for each setting that is overridden: where it stands, what it says, why it has no effect. A
     /// setting that asks for what the wrapper does anyway is not worth one.
     pub fn overridden(&self) -> Vec<String> {
-        let warning = |setting: &Setting| {
+        let warning = |placed: &Placed| {
+            let setting = &placed.setting;
             let harmless = matches!(
                 (setting.name.as_str(), setting.values.join(" ").as_str()),
                 ("daemonize" | "supervised" | "syslog-enabled", "no") | ("logfile", "")
             );
             let (name, why) = SUPERVISED.iter().find(|(name, _)| *name == setting.name)?;
-            (!harmless).then(|| format!("line {}: `{name}` is overridden: {why}", setting.line))
+            let place = placed.place();
+            (!harmless).then(|| format!("{place}: `{name}` is overridden: {why}"))
         };
         self.settings.iter().filter_map(warning).collect()
     }
-}
 
-/// Takes the supervised settings out of the arguments after `--`: what is left for redis-server, and a warning for each that
-/// was dropped. Arguments are in redis-server's own form: `--name value value …`.
-pub fn without_supervised(args: &[String]) -> (Vec<String>, Vec<String>) {
-    let (mut kept, mut warnings) = (Vec::new(), Vec::new());
-    let mut dropping = false;
-    for arg in args {
-        if let Some(name) = arg.strip_prefix("--") {
-            let supervised = SUPERVISED
-                .iter()
-                .find(|(known, _)| known.eq_ignore_ascii_case(name));
-            dropping = supervised.is_some();
-            if let Some((name, why)) = supervised {
-                warnings.push(format!("argument `--{name}` is dropped: {why}"));
+    /// Whether a line makes a replica of somebody. A later `replicaof no one` does not take that back: Redis then connects to its own
+    /// host at that port and copies whatever it finds there, over its own data (7.0, `repl_state` after `loadServerConfig`).
+    pub fn names_a_master(&self) -> bool {
+        self.settings.iter().any(|placed| {
+            let Setting { name, values, .. } = &placed.setting;
+            let nobody = values.join(" ").eq_ignore_ascii_case("no one");
+            matches!(name.as_str(), "replicaof" | "slaveof") && !nobody
+        })
+    }
+
+    /// Every line in the order in which Redis reads them, arguments included, with no include and nobody's replica left.
+    pub fn without_a_master(&self) -> String {
+        let mut text = String::new();
+        for Placed { setting, .. } in &self.settings {
+            if !matches!(setting.name.as_str(), "include" | "replicaof" | "slaveof") {
+                text.push_str(&setting.text);
+                text.push('\n');
             }
         }
-        if !dropping {
-            kept.push(arg.clone());
-        }
+        text
     }
-    (kept, warnings)
+
+    /// Why no Redis of ours can run with these settings, whatever is overridden.
+    pub fn impossible(&self) -> Option<String> {
+        let cluster = |placed: &&Placed| {
+            let setting = &placed.setting;
+            setting.name == "cluster-enabled"
+                && setting
+                    .values
+                    .first()
+                    .is_some_and(|v| v.eq_ignore_ascii_case("yes"))
+        };
+        let found = self.settings.iter().rfind(cluster)?;
+        Some(format!(
+            "{}: a node of a Redis Cluster has no Sentinels; leave `cluster-enabled` out",
+            found.place()
+        ))
+    }
 }
 
 #[cfg(test)]
@@ -104,7 +202,7 @@ mod tests {
             Template::parse("port 1\nDaemonize yes\nlogfile \"\"\nslaveof 1.2.3.4 5\nmaxmemory 1gb\n");
         let warnings = template.overridden();
         assert_eq!(warnings.len(), 3, "{warnings:?}");
-        assert!(warnings[0].starts_with("line 1: `port`") && warnings[2].contains("`slaveof`"));
+        assert!(warnings[0].starts_with("REDIS_CONF line 1: `port`") && warnings[2].contains("`slaveof`"));
     }
 
     #[test]
@@ -115,13 +213,5 @@ mod tests {
         assert_eq!(template.value("requirepass"), Some("se cond"));
         assert_eq!(template.value("masterauth"), None);
         assert!(template.defines_user("app") && !template.defines_user("default"));
-    }
-
-    #[test]
-    fn supervised_arguments_go_with_their_values() {
-        let args = ["--maxmemory", "1gb", "--bind", "0.0.0.0", "::1", "--save", ""].map(str::to_owned);
-        let (kept, warnings) = without_supervised(&args);
-        assert_eq!(kept, ["--maxmemory", "1gb", "--save", ""]);
-        assert_eq!(warnings.len(), 1);
     }
 }

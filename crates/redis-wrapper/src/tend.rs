@@ -4,23 +4,31 @@
 //! ZooKeeper being away changes nothing here: the entry waits, the role stays. What Redis itself does not answer is
 //! reported and left to it.
 
+mod correct;
+mod wearing;
+
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use instance::{InstanceError, LastingRedis, Snapshot};
 use program::chain;
-use registry::{Followed, Freshness, Registered, Registration, Session, Znode};
+use registry::{Followed, Freshness, Registration, Session, Znode};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use topology::{Addr, Role};
 use tracing::{info, warn};
-use zkpaths::{Member, State};
+use zkpaths::{Member, PayloadError, State};
 
+use self::wearing::Wearing;
 use crate::act;
 use crate::admin::Phase;
-use crate::keep::{Accepted, Keep, Look, Record, disagreement, keep, went_back};
-use crate::launch::local_addr;
+use crate::belt::{Worn, in_step};
+use crate::keep::{Accepted, Keep, Look, Record, disagreement, keep, unsettled, went_back};
+use crate::launch::{self, local_addr};
 use crate::observe::addresses;
 use crate::run::Wrapper;
+use crate::settlements::Settlements;
+use crate::started::{Started, started};
 
 const EVERY: Duration = Duration::from_secs(1);
 /// An entry whose facts have not changed is written again after this long, so that its time tells that it is alive.
@@ -31,27 +39,39 @@ pub(crate) struct Tending<'a> {
     wrapper: &'a Wrapper,
     registration: &'a Registration,
     state: watch::Receiver<Followed<Option<Znode>>>,
+    members: watch::Receiver<Followed<BTreeMap<String, Vec<u8>>>>,
     redis: LastingRedis,
+    wearing: Wearing,
     written: Option<(Member, Instant)>,
     disagrees_since: Option<(Addr, Instant)>,
     last: Option<Keep>,
     known: Option<Accepted>,
+    settlements: Settlements,
     silent: bool,
     ready: bool,
 }
 
 impl<'a> Tending<'a> {
-    pub(crate) fn new(wrapper: &'a Wrapper, registration: &'a Registration) -> Self {
+    /// `claim` is the record that we have claimed at the start, if we have.
+    pub(crate) fn new(wrapper: &'a Wrapper, registration: &'a Registration, claim: Option<Accepted>) -> Self {
         let state = wrapper.registry.follow(wrapper.registry.tree().state());
+        let members = wrapper
+            .registry
+            .follow_children(wrapper.registry.tree().members());
+        let config = &wrapper.config;
+        let ours = config.lease.length.is_some() && !launch::sets_min_replicas(config);
         Self {
             wrapper,
             registration,
             state,
+            members,
+            wearing: Wearing::new(if ours { Worn::Off } else { Worn::NotOurs }),
             redis: wrapper.dialer.lasting_redis(&local_addr(&wrapper.config.network)),
             written: None,
             disagrees_since: None,
             last: None,
-            known: None,
+            known: claim,
+            settlements: Settlements::default(),
             silent: false,
             ready: false,
         }
@@ -95,11 +115,34 @@ impl<'a> Tending<'a> {
         }
         self.wrapper.page.update(|status| status.answers = true);
         self.write_entry(snapshot);
+        self.wrapper.node.look(snapshot);
+        self.wear(&snapshot.replication.role).await;
         self.compare(snapshot).await;
-        let registered = *self.registration.status().borrow() == Registered::Present;
-        if !self.ready && registered {
-            self.ready = true;
-            self.wrapper.process.notifier.ready();
+        self.tell_ready();
+    }
+
+    /// Tells systemd, once.
+    fn tell_ready(&mut self) {
+        let registered = *self.registration.status().borrow();
+        let session = *self.wrapper.registry.session().borrow();
+        let Some(why) = started(registered, session).filter(|_| !self.ready) else {
+            return;
+        };
+        if why == Started::WithoutZooKeeper {
+            warn!("redis serves and is not registered yet: zookeeper is away");
+        }
+        self.ready = true;
+        self.wrapper.process.notifier.ready();
+    }
+
+    /// While ZooKeeper is away, those that were in step last.
+    async fn wear(&mut self, role: &Role) {
+        let in_step = match &self.members.borrow().value {
+            Some(members) => in_step(members, &self.wrapper.identity.addr),
+            None => return,
+        };
+        if let Ok(redis) = self.redis.get().await {
+            self.wearing.wear(&redis, role, in_step).await;
         }
     }
 
@@ -116,7 +159,8 @@ impl<'a> Tending<'a> {
     }
 
     fn write_entry(&mut self, snapshot: &Snapshot) {
-        let member = self.wrapper.identity.member(snapshot, act::now_ms());
+        let mut member = self.wrapper.identity.member(snapshot, act::now_ms());
+        member.fenced = self.wrapper.page.fenced().filter(|_| member.role.is_fenced());
         let now = Instant::now();
         let current = self.written.as_ref().is_some_and(|(before, at)| {
             Member {
@@ -143,6 +187,7 @@ impl<'a> Tending<'a> {
     fn tell_role(&self, member: &Member, changed: bool) {
         let line = match &member.role {
             Role::Master => format!("master at {}", member.addr),
+            role @ Role::Replica { .. } if role.is_fenced() => format!("fenced at {}", member.addr),
             Role::Replica { of } => format!("replica of {of} at {}", member.addr),
         };
         self.wrapper.process.notifier.status(&line);
@@ -178,6 +223,10 @@ impl<'a> Tending<'a> {
                 Err(_) => None,
             };
         }
+        let namesakes = match &record {
+            Record::Named(state) if self.is_unsettled(snapshot, state) => observer.namesakes().await.ok(),
+            Record::Named(_) | Record::Unknown | Record::Empty => None,
+        };
         let look = Look {
             me: identity.addr.clone(),
             role: role.clone(),
@@ -188,59 +237,24 @@ impl<'a> Tending<'a> {
             recorded_role,
             sentinels,
             standing: self.standing(disputed),
+            namesakes,
+            settled: self.settlements.lately(),
         };
         let decided = keep(&look);
         if self.last.as_ref() != Some(&decided) {
             info!(decision = ?decided, "role compared with the record");
         }
-        self.correct(&decided, role, snapshot).await;
+        let namesakes = look.namesakes.as_deref();
+        self.settlements
+            .tell(&decided, &identity.addr, &look.record, namesakes);
+        self.correct(&decided, &look, snapshot).await;
         self.accept(&look.record);
         self.last = Some(decided);
     }
 
-    async fn correct(&mut self, decided: &Keep, role: &Role, snapshot: &Snapshot) {
-        let Wrapper {
-            identity,
-            registry,
-            page,
-            ..
-        } = self.wrapper;
-        match decided {
-            Keep::Nothing(_) => {}
-            Keep::Settle => match act::settle(registry, &identity.addr, snapshot).await {
-                Ok(state) => info!(master = %identity.addr, epoch = %state.epoch, "record completed"),
-                Err(reason) => warn!(reason = %chain(&reason), "record not completed yet; trying again"),
-            },
-            Keep::Restore => {
-                page.metrics.corrections.inc();
-                let Some(known) = &self.known else { return };
-                match act::restore(registry, known, &self.wrapper.config.group.name, snapshot).await {
-                    Ok(state) => {
-                        warn!(master = %identity.addr, epoch = %state.epoch, "zookeeper had lost the record; put back");
-                    }
-                    Err(reason) => warn!(reason = %chain(&reason), "record not put back yet; trying again"),
-                }
-            }
-            Keep::Follow { to, why } => {
-                page.metrics.corrections.inc();
-                let followed = async {
-                    let redis = self.redis.get().await?;
-                    redis.follow_master(to).await?;
-                    // Clients that still think they speak to a master look again.
-                    if *role == Role::Master {
-                        redis.kill_clients().await
-                    } else {
-                        Ok(0)
-                    }
-                };
-                match followed.await {
-                    Ok(_) => warn!(master = %to, reason = ?why, "following the recorded master"),
-                    Err(reason) => {
-                        warn!(master = %to, reason = %chain(&reason), "not following yet; trying again");
-                    }
-                }
-            }
-        }
+    fn is_unsettled(&self, snapshot: &Snapshot, state: &State) -> bool {
+        let me = &self.wrapper.identity.addr;
+        unsettled(me, &snapshot.run_id, &snapshot.replication.id, state)
     }
 
     /// The record, if the copy is as good as a read.
@@ -255,8 +269,8 @@ impl<'a> Tending<'a> {
         };
         match State::decode(data) {
             Ok(Some(state)) => Record::Named(Box::new(state)),
-            Ok(None) => Record::Empty,
-            Err(_) => Record::Unknown,
+            Ok(None) | Err(PayloadError::Json { .. } | PayloadError::Address { .. }) => Record::Empty,
+            Err(PayloadError::Newer { .. }) => Record::Unknown,
         }
     }
 
@@ -265,10 +279,7 @@ impl<'a> Tending<'a> {
         if let Record::Named(state) = record
             && !went_back(self.known.as_ref(), state)
         {
-            self.known = Some(Accepted {
-                group: state.group,
-                master: state.record(),
-            });
+            self.known = Some(Accepted::from(state.as_ref()));
         }
     }
 

@@ -1,16 +1,22 @@
 //! What a wrapper knows of its group at one moment, before it decides.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use instance::{Flags, Probe, Snapshot};
 use topology::{Addr, Candidate, Epoch, Lineage, LinkStatus, MasterName, MasterRecord, ReplicationId, Role};
-use zkpaths::{Member, State};
+use uuid::Uuid;
+use zkpaths::{Member, Phase, State};
+
+use crate::decide::cold::Field;
 
 /// Everything the start decision may look at. Read by [`crate::observe`], never changed.
 #[derive(Debug, Clone)]
 pub struct View {
     /// The address this node will announce.
     pub me: Addr,
+    /// Who else has that address.
+    pub own: OwnAddress,
     /// The group's name.
     pub name: MasterName,
     /// What ZooKeeper has recorded.
@@ -25,6 +31,24 @@ pub struct View {
     pub members: Vec<Member>,
     /// What answered at every address named by the above.
     pub probes: BTreeMap<Addr, Probe>,
+    /// The disks of the group, for the day when nobody who holds data is alive.
+    pub field: Field,
+}
+
+/// What is known of others at the address that this node announces.
+#[derive(Debug, Clone, Default)]
+pub struct OwnAddress {
+    /// What answers there; `None` if nobody was asked.
+    pub probe: Option<Probe>,
+    /// The registered nodes that announce it, this one left out. So are earlier starts on our own data directory: it is locked
+    /// while it is used, so they have ended, however long their entries stay.
+    pub members: Vec<Member>,
+    /// The data directory of another starting node for which it is recorded.
+    pub claimed_by: Option<Uuid>,
+    /// For how long somebody has had it.
+    pub held_for: Duration,
+    /// How long a dead node stays registered.
+    pub session: Duration,
 }
 
 /// `/redis/state` and `/redis/master`, read together.
@@ -36,6 +60,8 @@ pub enum Recorded {
     Legacy(Addr),
     /// The group's state.
     State(Box<State>),
+    /// The group's state in a newer version's shape: there is a record, and it must not be written over.
+    Newer,
 }
 
 /// One Sentinel's answer.
@@ -103,7 +129,7 @@ impl View {
     pub fn snapshot(&self, addr: &Addr) -> Option<&Snapshot> {
         match self.probes.get(addr)? {
             Probe::Answered(snapshot) => Some(snapshot),
-            Probe::Loading | Probe::Refused | Probe::Unreachable | Probe::Denied(_) => None,
+            Probe::Loading | Probe::Busy | Probe::Refused | Probe::Unreachable | Probe::Denied(_) => None,
         }
     }
 
@@ -121,7 +147,7 @@ impl View {
     pub fn lineage(&self) -> Option<&ReplicationId> {
         match &self.recorded {
             Recorded::State(state) => state.known.as_ref().map(|known| &known.id),
-            Recorded::Nobody | Recorded::Legacy(_) => None,
+            Recorded::Nobody | Recorded::Legacy(_) | Recorded::Newer => None,
         }
     }
 
@@ -172,10 +198,19 @@ pub fn holds_data(snapshot: &Snapshot, lineage: Option<&ReplicationId>) -> bool 
 }
 
 impl Recorded {
+    /// Whether only a newer version can go on with what is recorded.
+    pub fn is_newer(&self) -> bool {
+        match self {
+            Recorded::Newer => true,
+            Recorded::State(state) => matches!(state.phase, Phase::Other(_)),
+            Recorded::Nobody | Recorded::Legacy(_) => false,
+        }
+    }
+
     /// Who is recorded as master. A legacy group has no epoch; 0 is what its Sentinels start with.
     pub fn record(&self) -> Option<MasterRecord> {
         match self {
-            Recorded::Nobody => None,
+            Recorded::Nobody | Recorded::Newer => None,
             Recorded::Legacy(addr) => Some(MasterRecord {
                 addr: addr.clone(),
                 epoch: Epoch(0),

@@ -1,30 +1,68 @@
 //! The directories a wrapper works in: the data set's, and a private one for generated files.
 //!
-//! Two redis-servers in one directory destroy each other's append-only file. A lock file, held as long as the process
-//! lives, keeps a second wrapper out; it then uses a directory of its own below, and says so.
+//! Two redis-servers in one directory destroy each other's data. So the directory that Redis will write to is locked: a
+//! file in it (flock), open in the wrapper, in its redis-server and in whatever that forks, since the lock lasts as long as
+//! any of them. The fork of a killed Redis would rename its old dump over a new one. It is waited for, not killed: it ends
+//! by itself, soon, as its next report finds no parent; and should it finish first, its dump may be the newest data there is.
+//!
+//! A template's own `dir` is honoured and locked like DATA_DIR. Overriding it would start an empty Redis beside its data.
+//! There is no directory below it to move to: who names a directory means this one, and one that is in use is an error.
+//! Where else a data set may be, [`home`](crate::home) decides.
+//!
+//! A second lock, in the private directory, is the wrapper's alone. It keeps out a second wrapper of the port, and tells those
+//! of other ports whether the holder of the first one still has a wrapper.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
-/// Where data and generated files are. Dropping it lets others in.
+use tokio::time::{Instant, sleep};
+
+use self::lock::{last_port, lock, own};
+use crate::holders::holders;
+use crate::home::{Home, Patience, Root, Seen, home};
+use crate::template::Directory;
+
+mod lock;
+
+/// Inherited by redis-server.
+const DATA_LOCK: &str = ".redis-wrapper.lock";
+/// The wrapper's alone.
+const WRAPPER_LOCK: &str = ".wrapper-alive.lock";
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// DATA_DIR.
+    pub data_dir: &'a Path,
+    /// The directory that the template names instead.
+    pub named: Option<&'a Directory>,
+    /// Our port.
+    pub port: u16,
+}
+
+/// Where data and generated files are. Dropping it lets others in, once the Redis that inherited the lock has ended.
 #[derive(Debug)]
 pub struct WorkDir {
     /// Directory of the data set.
     pub data: PathBuf,
     /// Private directory (mode 0700) of the generated configuration.
     pub private: PathBuf,
-    /// Why `data` is not the directory asked for, if it is not.
-    pub moved: Option<String>,
-    _lock: File,
+    /// What an operator should know about `data`.
+    pub note: Option<String>,
+    lock: Arc<File>,
+    _alive: File,
 }
 
 /// A directory or file could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkDirError {
     /// The system refused.
-    #[error("cannot {verb} {path}; DATA_DIR must be writable for this user")]
+    #[error("cannot {verb} {path}; the directory must be writable for this user")]
     System {
         /// What was tried.
         verb: &'static str,
@@ -34,9 +72,21 @@ pub enum WorkDirError {
         #[source]
         source: std::io::Error,
     },
-    /// Both the directory and the one below it are used by others.
-    #[error("{0} is used by another redis-wrapper; give each its own DATA_DIR")]
-    InUse(PathBuf),
+    /// It is used by others.
+    #[error(transparent)]
+    InUse(InUse),
+}
+
+/// A directory that others use.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{dir} is used by {by}; {remedy}")]
+pub struct InUse {
+    /// The directory.
+    pub dir: String,
+    /// By whom, as far as can be seen.
+    pub by: String,
+    /// What to do, should it last.
+    pub remedy: &'static str,
 }
 
 fn system(verb: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> WorkDirError {
@@ -44,28 +94,76 @@ fn system(verb: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Wor
     move |source| WorkDirError::System { verb, path, source }
 }
 
+/// One look at the locks.
+enum Look {
+    Taken(PathBuf, File, Option<String>),
+    Busy(InUse),
+}
+
 impl WorkDir {
-    /// Takes `data_dir`, or a directory of this port below it when another wrapper has it.
-    pub fn take(data_dir: &Path, port: u16) -> Result<Self, WorkDirError> {
-        let own = data_dir.join(format!("redis-{port}"));
-        let held = if has_data(&own) { None } else { lock(data_dir)? };
-        let (data, lock, moved) = if let Some(held) = held {
-            (data_dir.to_owned(), held, None)
-        } else {
-            private_dir(&own)?;
-            let held = lock(&own)?.ok_or_else(|| WorkDirError::InUse(own.clone()))?;
-            let moved = format!("{} is used by another redis-wrapper", data_dir.display());
-            (own.clone(), held, Some(moved))
-        };
-        private_dir(&own)?;
-        let data = data.canonicalize().map_err(system("find", &data))?;
-        let private = own.canonicalize().map_err(system("find", &own))?;
-        Ok(Self {
-            data,
-            private,
-            moved,
-            _lock: lock,
-        })
+    /// Takes the template's directory, DATA_DIR, or a directory of this port below it. Waits for at most `patience` for
+    /// those who are ending, and tells `waiting` once for whom.
+    pub async fn take(
+        wanted: &Wanted<'_>,
+        patience: Duration,
+        waiting: impl FnOnce(&str),
+    ) -> Result<Self, WorkDirError> {
+        std::fs::create_dir_all(wanted.data_dir).map_err(system("create", wanted.data_dir))?;
+        let root = wanted
+            .data_dir
+            .canonicalize()
+            .map_err(system("find", wanted.data_dir))?;
+        let private = own_directory(&root, wanted.port);
+        DirBuilder::new()
+            .mode(0o700)
+            .recursive(true)
+            .create(&private)
+            .map_err(system("create", &private))?;
+        let mut waiting = Some(waiting);
+        let deadline = Instant::now() + patience;
+        let mut alive = None;
+        loop {
+            let patience = if Instant::now() < deadline {
+                Patience::Left
+            } else {
+                Patience::Over
+            };
+            let held = match alive.take() {
+                Some(held) => Ok(held),
+                None => lock(&private.join(WRAPPER_LOCK))?,
+            };
+            let busy = match held {
+                Err(file) => same_port(&private, &file),
+                Ok(held) => match look(&root, &private, wanted, patience)? {
+                    Look::Taken(data, lock, note) => {
+                        let lock = Arc::new(lock);
+                        return Ok(Self {
+                            data,
+                            private,
+                            note,
+                            lock,
+                            _alive: held,
+                        });
+                    }
+                    Look::Busy(busy) => {
+                        alive = Some(held);
+                        busy
+                    }
+                },
+            };
+            if patience == Patience::Over {
+                return Err(WorkDirError::InUse(busy));
+            }
+            if let Some(waiting) = waiting.take() {
+                waiting(&busy.to_string());
+            }
+            sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// The lock of the data directory, for the child that is to hold it as well.
+    pub fn lock(&self) -> Arc<File> {
+        Arc::clone(&self.lock)
     }
 
     /// Writes a generated file, readable for us only, whole or not at all.
@@ -84,72 +182,113 @@ impl WorkDir {
     }
 }
 
-/// Whether an earlier run kept its data set in this directory.
-fn has_data(dir: &Path) -> bool {
-    dir.join("appendonlydir").exists() || dir.join("dump.rdb").exists() || dir.join("appendonly.aof").exists()
+fn own_directory(root: &Path, port: u16) -> PathBuf {
+    root.join(format!("redis-{port}"))
 }
 
-fn private_dir(path: &Path) -> Result<(), WorkDirError> {
-    DirBuilder::new()
-        .mode(0o700)
-        .recursive(true)
-        .create(path)
-        .map_err(system("create", path))
-}
-
-/// The held lock file of a directory, `None` if somebody else holds it.
-fn lock(dir: &Path) -> Result<Option<File>, WorkDirError> {
-    std::fs::create_dir_all(dir).map_err(system("create", dir))?;
-    let path = dir.join(".redis-wrapper.lock");
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false).mode(0o600);
-    let file = options.open(&path).map_err(system("open", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(source)) => Err(system("lock", &path)(source)),
+fn same_port(private: &Path, file: &File) -> InUse {
+    InUse {
+        dir: private.display().to_string(),
+        by: named(file, None),
+        remedy: "give each redis-wrapper its own DATA_DIR, or another PORT0",
     }
+}
+
+fn look(root: &Path, private: &Path, wanted: &Wanted<'_>, patience: Patience) -> Result<Look, WorkDirError> {
+    if let Some(named) = wanted.named.filter(|named| named.path != root) {
+        let dir = format!("{}, which {} names,", named.path.display(), named.from);
+        let remedy = "give each Redis its own, or leave `dir` out: DATA_DIR decides";
+        return take(&named.path, wanted.port, dir, remedy);
+    }
+    let path = root.join(DATA_LOCK);
+    let held = lock(&path)?;
+    let last = last_port(&path);
+    let seen = Seen {
+        port: wanted.port,
+        has_own: private.join(DATA_LOCK).exists(),
+        shared: is_shared(root, wanted.port),
+        root: match (&held, last) {
+            (Ok(_), last) => Root::Free(last),
+            (Err(_), Some(last)) if last != wanted.port && has_wrapper(root, last)? => Root::Lived(last),
+            (Err(_), last) => Root::Leftover(last),
+        },
+        patience,
+    };
+    let in_use = |file: &File| InUse {
+        dir: root.display().to_string(),
+        by: named(file, last),
+        remedy: "end what is left of it, or give each redis-wrapper its own DATA_DIR",
+    };
+    match (home(seen), held) {
+        (Home::Root, Ok(held)) => {
+            let note = last.filter(|last| *last != wanted.port);
+            let note = note.map(|last| format!("it was the data set of port {last}, whose wrapper is gone"));
+            own(&held, wanted.port).map_err(system("write", &path))?;
+            Ok(Look::Taken(root.to_owned(), held, note))
+        }
+        (Home::Own, _) => {
+            let dir = private.display().to_string();
+            let remedy = "end what is left of it";
+            let mut look = take(private, wanted.port, dir, remedy)?;
+            if let Look::Taken(_, _, note) = &mut look {
+                let other = last.map_or_else(|| "another".to_owned(), |port| port.to_string());
+                *note = Some(format!(
+                    "{} is shared with the redis-wrapper of port {other}; give each its own DATA_DIR",
+                    root.display()
+                ));
+            }
+            Ok(look)
+        }
+        (Home::Root, Err(file)) | (Home::Wait | Home::Refuse, Ok(file) | Err(file)) => {
+            Ok(Look::Busy(in_use(&file)))
+        }
+    }
+}
+
+/// Takes this directory or none.
+fn take(dir: &Path, port: u16, name: String, remedy: &'static str) -> Result<Look, WorkDirError> {
+    let path = dir.join(DATA_LOCK);
+    match lock(&path)? {
+        Ok(held) => {
+            own(&held, port).map_err(system("write", &path))?;
+            Ok(Look::Taken(dir.to_owned(), held, None))
+        }
+        Err(file) => Ok(Look::Busy(InUse {
+            dir: name,
+            by: named(&file, last_port(&path)),
+            remedy,
+        })),
+    }
+}
+
+fn named(file: &File, port: Option<u16>) -> String {
+    let seen = holders(file);
+    match port {
+        _ if !seen.is_empty() => seen,
+        Some(port) => {
+            format!("the redis-wrapper of port {port}, or what is left of it, which is not visible from here")
+        }
+        None => "another redis-wrapper, which is not visible from here".to_owned(),
+    }
+}
+
+/// Whether the wrapper of this port, which holds DATA_DIR, is alive. One that is being killed is not, but its Redis may be.
+fn has_wrapper(root: &Path, port: u16) -> Result<bool, WorkDirError> {
+    let path = own_directory(root, port).join(WRAPPER_LOCK);
+    Ok(path.exists() && lock(&path)?.is_err())
+}
+
+/// Whether a port other than ours has a home of its own below.
+fn is_shared(root: &Path, port: u16) -> bool {
+    let ours = own_directory(root, port);
+    let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
+    let mut others = entries.map(|entry| entry.path()).filter(|path| *path != ours);
+    others.any(|path| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        let port = name.and_then(|name| name.strip_prefix("redis-"));
+        port.is_some_and(|port| port.parse::<u16>().is_ok()) && path.join(DATA_LOCK).exists()
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_second_wrapper_gets_a_directory_of_its_own_and_keeps_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let first = WorkDir::take(dir.path(), 1).unwrap();
-        assert!(first.moved.is_none());
-        let second = WorkDir::take(dir.path(), 2).unwrap();
-        assert!(second.moved.is_some() && second.data != first.data);
-        std::fs::write(second.data.join("dump.rdb"), "x").unwrap();
-        drop((first, second));
-        assert!(
-            WorkDir::take(dir.path(), 2).unwrap().data.ends_with("redis-2"),
-            "its data is there"
-        );
-        let again = WorkDir::take(dir.path(), 2).unwrap();
-        assert!(matches!(
-            WorkDir::take(dir.path(), 2),
-            Err(WorkDirError::InUse(_))
-        ));
-        drop(again);
-    }
-
-    #[test]
-    fn generated_files_are_private_and_whole() {
-        use std::os::unix::fs::PermissionsExt;
-        let dir = tempfile::tempdir().unwrap();
-        let work = WorkDir::take(dir.path(), 1).unwrap();
-        let path = work.write("redis.conf", "port 1\n").unwrap();
-        assert_eq!(
-            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
-        assert_eq!(
-            std::fs::metadata(&work.private).unwrap().permissions().mode() & 0o777,
-            0o700
-        );
-        assert_eq!(std::fs::read_to_string(path).unwrap(), "port 1\n");
-    }
-}
+mod tests;

@@ -6,8 +6,9 @@
 
 use std::time::Duration;
 
-use testkit::{Exit, Group, RunningGroup, ZooKeeper, eventually};
-use topology::Role;
+use testkit::{Exit, Group, Program, RedisClient, RunningGroup, ZooKeeper, eventually, ports};
+use topology::{Addr, Epoch, Role};
+use zkpaths::{Phase, State};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -219,4 +220,93 @@ async fn a_tree_deleted_by_an_operator_is_put_back() {
     let named = group.redis(master).addr().contract();
     zk.client().wait_for_data("/redis/master", &named, SOON).await;
     assert_eq!(group.wait_settled(SOON).await, master);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_master_held_by_a_script_is_joined() {
+    let zk = ZooKeeper::start().await;
+    let mut group = group(&zk, 1).await;
+    let master = group.redis(0).addr().clone();
+    let threshold = ["CONFIG", "SET", "busy-reply-threshold", "50"];
+    group.redis(0).command(&threshold).await.unwrap();
+    let client = RedisClient::new(&master, None);
+    let held = client.command(&["EVAL", "while true do end", "0"]);
+    let joined = join_a_busy_master(&mut group, &master);
+    let (held, ()) = tokio::join!(held, joined);
+    held.unwrap_err();
+    assert_eq!(group.wait_settled(SOON).await, 0);
+}
+
+async fn join_a_busy_master(group: &mut RunningGroup, master: &Addr) {
+    eventually("a busy master", SOON, async || {
+        let answer = group.redis(0).command(&["PING"]).await;
+        answer.is_err_and(|error| error.code() == Some("BUSY"))
+    })
+    .await;
+    let newcomer = group.add_redis();
+    let program = group.redis(newcomer).program();
+    let line = program.wait_log("role decided", SOON).await;
+    assert!(
+        line.contains("MasterIsBusy") && line.contains(&master.to_string()),
+        "{line}"
+    );
+    program.wait_log("redis serves role=\"replica\"", SOON).await;
+    group.redis(0).command(&["SCRIPT", "KILL"]).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_master_that_does_not_let_us_in_is_quoted() {
+    let zk = ZooKeeper::start().await;
+    let master = testkit::Redis::builder().password("hush").start().await;
+    zk.client().create("/redis", "").await;
+    zk.client()
+        .create("/redis/master", &master.addr().contract())
+        .await;
+    let group = Group::new(&zk.hosts()).redis(1).launch();
+    let program = group.redis(0).program();
+    let patience = Duration::from_secs(50);
+    assert_eq!(program.wait_exit(patience).await, Exit::Code(64));
+    let log = program.log();
+    let error = log.lines().find(|line| line.contains("ERROR")).unwrap();
+    assert!(error.contains("NOAUTH HELLO must be called"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_that_was_overtaken_is_given_up_before_anybody_hears_of_it() {
+    let zk = ZooKeeper::start().await;
+    let other = testkit::Redis::start().await;
+    let port = ports::free();
+    // A server that takes its time.
+    let dir = tempfile::tempdir().unwrap();
+    let (script, gate) = (dir.path().join("slow-redis"), dir.path().join("go"));
+    let text = format!(
+        "#!/bin/sh\nuntil [ -e {} ]; do sleep 0.02; done\nexec redis-server \"$@\"\n",
+        gate.display()
+    );
+    std::fs::write(&script, text).unwrap();
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&script, executable).unwrap();
+    let wrapper = Program::new("redis-wrapper")
+        .env("ZK_HOSTS", zk.hosts())
+        .env("BIND_IP", "127.0.0.1")
+        .env("PORT0", port.to_string())
+        .env("REDIS_SERVER", script.to_string_lossy())
+        .start();
+    wrapper.wait_log("child started", SOON).await;
+    let claimed = zk.client().get("/redis/state").await.unwrap();
+    let claimed = State::decode(claimed.as_bytes()).unwrap().unwrap();
+    assert_eq!(claimed.phase, Phase::Claimed);
+    let mut overtaken = claimed.clone();
+    overtaken.epoch = Epoch(claimed.epoch.0 + 1);
+    overtaken.master.addr = other.addr().clone();
+    overtaken.phase = Phase::Settled;
+    let text = String::from_utf8(overtaken.encode()).unwrap();
+    zk.client().set("/redis/state", &text).await;
+    std::fs::write(&gate, "").unwrap();
+    let line = wrapper.wait_log("redis serves", SOON).await;
+    assert!(line.contains("role=\"replica\""), "{line}");
+    let node = RedisClient::new(&format!("127.0.0.1:{port}").parse().unwrap(), None);
+    node.wait_replica_of(other.addr(), SOON).await;
+    assert!(!wrapper.log().contains("master published"), "{}", wrapper.log());
+    assert_eq!(zk.client().get("/redis/state").await.unwrap(), text);
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 use zkpaths::ZkPath;
-use zookeeper_client::{Error as ZkError, MultiWriteError, Stat};
+use zookeeper_client::{Error as ZkError, MultiWriteError, MultiWriteResult, Stat};
 
 use crate::error::Fault;
 use crate::{CommitError, Registry, RegistryError};
@@ -24,6 +24,8 @@ pub struct Znode {
     pub data: Vec<u8>,
     /// The version of the data.
     pub version: Version,
+    /// Whether it ends with somebody's session.
+    pub ephemeral: bool,
 }
 
 /// Which version a write depends on.
@@ -62,6 +64,7 @@ pub enum Write {
         expected: Expected,
     },
 }
+
 impl Registry {
     /// Reads a znode; `None` if it does not exist.
     pub async fn read(&self, path: &ZkPath) -> Result<Option<Znode>, RegistryError> {
@@ -109,6 +112,12 @@ impl Registry {
     /// Writes everything or nothing. Never retried: [`CommitError::Unknown`] is for the caller to resolve, by reading
     /// again.
     pub async fn commit(&self, writes: &[Write]) -> Result<(), CommitError> {
+        self.commit_sets(writes).await.map(drop)
+    }
+
+    /// As [`Registry::commit`]; returns the new version of each znode that was set, in the order of the sets, for who will set it
+    /// again without reading it.
+    pub async fn commit_sets(&self, writes: &[Write]) -> Result<Vec<Version>, CommitError> {
         let attached = self.link.up().map_err(CommitError::Unavailable)?;
         let mut transaction = attached.client.new_multi_writer();
         for write in writes {
@@ -130,7 +139,7 @@ impl Registry {
             .await
             .unwrap_or(Err(ZkError::Timeout.into()));
         let (write, source) = match answer {
-            Ok(_) => return Ok(()),
+            Ok(results) => return Ok(results.iter().filter_map(set_version).collect()),
             Err(MultiWriteError::OperationFailed { index, source }) => (writes.get(index), source),
             Err(MultiWriteError::RequestFailed { source }) => (None, source),
         };
@@ -157,6 +166,36 @@ impl Registry {
         made.map_err(|fault| self.link.write_error(path.as_str(), fault))
     }
 
+    /// Adds a persistent child whose name is the next number, and deletes the oldest beyond the last `keep`. Not repeated: when
+    /// the answer is lost, the child may be there all the same.
+    pub async fn append(&self, parent: &ZkPath, data: &[u8], keep: usize) -> Result<ZkPath, RegistryError> {
+        let attached = self.link.up()?;
+        let client = &attached.client;
+        let failed = |fault| self.link.write_error(parent.as_str(), fault);
+        let options = self.link.sequential();
+        let prefix = parent.child("n-");
+        let attempt = || self.link.answer(client.create(prefix.as_str(), data, &options));
+        let made = match attempt().await {
+            Err(Fault::Missing) => {
+                self.ensure(parent).await?;
+                attempt().await
+            }
+            made => made,
+        };
+        let (_, sequence) = made.map_err(failed)?;
+        let mut names = self
+            .link
+            .answer(client.list_children(parent.as_str()))
+            .await
+            .map_err(failed)?;
+        names.sort_unstable();
+        let surplus = names.len().saturating_sub(keep);
+        for name in names.iter().take(surplus) {
+            self.remove(&parent.child(name)).await?;
+        }
+        Ok(parent.child(&format!("n-{sequence}")))
+    }
+
     /// Deletes a znode without children; a missing one is fine.
     pub async fn remove(&self, path: &ZkPath) -> Result<(), RegistryError> {
         let attached = self.link.up()?;
@@ -171,10 +210,20 @@ impl Registry {
     }
 }
 
+fn set_version(result: &MultiWriteResult) -> Option<Version> {
+    let MultiWriteResult::SetData { stat } = result else {
+        return None;
+    };
+    Some(Version(stat.version))
+}
+
 impl Znode {
     pub(crate) fn new(data: Vec<u8>, stat: &Stat) -> Self {
-        let version = Version(stat.version);
-        Self { data, version }
+        Self {
+            data,
+            version: Version(stat.version),
+            ephemeral: stat.ephemeral_owner != 0,
+        }
     }
 }
 

@@ -219,6 +219,11 @@ impl Link {
         CreateMode::Persistent.with_acls(self.dial.acls())
     }
 
+    /// For persistent znodes that are numbered.
+    pub(crate) fn sequential(&self) -> CreateOptions<'_> {
+        CreateMode::PersistentSequential.with_acls(self.dial.acls())
+    }
+
     /// For znodes that end with the session.
     pub(crate) fn ephemeral(&self, mode: CreateMode) -> CreateOptions<'_> {
         mode.with_acls(self.dial.acls())

@@ -57,6 +57,33 @@ async fn a_conflict_names_its_path_and_writes_nothing() {
 }
 
 #[tokio::test]
+async fn sets_tell_the_versions_they_made() {
+    let zk = ZooKeeper::start().await;
+    let party = Party::join(&zk.hosts()).await;
+    let (master, state) = (tree().master(), tree().state());
+    let before = party.registry.read(&state).await.unwrap().unwrap().version;
+    let check = |expected| Write::Check {
+        path: state.clone(),
+        expected,
+    };
+    let writes = [
+        check(Expected::Version(before)),
+        set(&state, "{}", Expected::Any),
+        set(&master, "a 1", Expected::Any),
+    ];
+    let made = party.registry.commit_sets(&writes).await.unwrap();
+    assert_eq!(made.len(), 2);
+    assert_eq!(
+        made[0],
+        party.registry.read(&state).await.unwrap().unwrap().version
+    );
+    let again = [set(&master, "b 2", Expected::Version(made[1]))];
+    let made = party.registry.commit_sets(&again).await.unwrap();
+    let now = party.registry.read(&master).await.unwrap().unwrap().version;
+    assert_eq!(made, [now]);
+}
+
+#[tokio::test]
 async fn a_missing_znode_is_named() {
     let zk = ZooKeeper::start().await;
     let party = Party::join(&zk.hosts()).await;
@@ -124,4 +151,35 @@ async fn a_lost_answer_is_an_unknown_outcome() {
         data.as_deref() == Some("") || data.as_deref() == Some("a 1"),
         "{data:?}"
     );
+}
+
+#[tokio::test]
+async fn appended_children_are_numbered_and_the_oldest_are_forgotten() {
+    let zk = ZooKeeper::start().await;
+    let party = Party::join(&zk.hosts()).await;
+    let history = tree().history();
+    for entry in ["a", "b", "c", "d"] {
+        party
+            .registry
+            .append(&history, entry.as_bytes(), 3)
+            .await
+            .unwrap();
+    }
+    let kept = party.registry.children(&history).await.unwrap();
+    let kept: Vec<&[u8]> = kept.values().map(Vec::as_slice).collect();
+    assert_eq!(kept, [b"b", b"c", b"d"], "in the order of their numbers");
+}
+
+#[tokio::test]
+async fn an_ephemeral_is_told_from_what_stays() {
+    let zk = ZooKeeper::start().await;
+    let party = Party::join(&zk.hosts()).await;
+    let (stays, goes) = (
+        tree().sentinels().child("stays"),
+        tree().sentinels().child("goes"),
+    );
+    zk.client().create(stays.as_str(), "").await;
+    zk.client().create_ephemeral(goes.as_str(), "").await;
+    let ephemeral = async |path| party.registry.read(path).await.unwrap().unwrap().ephemeral;
+    assert_eq!((ephemeral(&stays).await, ephemeral(&goes).await), (false, true));
 }

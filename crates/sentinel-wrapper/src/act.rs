@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use instance::InstanceError;
-use registry::{LockError, RegistryError};
+use registry::{LockError, LockGuard, RegistryError};
 use tokio::time::{Instant, sleep};
 use topology::{Addr, Hello, MasterRecord, RunId};
 use tracing::{info, warn};
@@ -100,7 +100,7 @@ pub async fn forget(observer: &mut Observer, id: &RunId, ripe: &[Suspect]) -> Re
         Err(LockError::Deadline { .. }) => return Ok(Forgotten::Busy),
         Err(LockError::Unavailable(error)) => return Err(ForgetError::Registry(error)),
     };
-    let done = forget_locked(observer, id, ripe).await;
+    let done = forget_locked(observer, id, ripe, &guard).await;
     guard.release().await;
     done
 }
@@ -109,6 +109,7 @@ async fn forget_locked(
     observer: &mut Observer,
     id: &RunId,
     ripe: &[Suspect],
+    guard: &LockGuard,
 ) -> Result<Forgotten, ForgetError> {
     // While waiting for the lock everything may have changed.
     let census = observer.census().await.map_err(ForgetError::Registry)?;
@@ -135,6 +136,10 @@ async fn forget_locked(
         .cloned()
         .collect();
     let sentinel = observer.own_sentinel().await.map_err(ForgetError::Sentinel)?;
+    // All this took a moment; another may have the lock by now, and forget at the same time.
+    if *guard.lost().borrow() {
+        return Ok(Forgotten::Busy);
+    }
     sentinel
         .reset(&observer.name)
         .await

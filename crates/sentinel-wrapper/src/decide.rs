@@ -69,6 +69,8 @@ pub enum Waiting {
     RecordStale,
     /// The own Sentinel does not answer.
     SentinelSilent,
+    /// The own Sentinel answers, and not in a way that is of use.
+    SentinelUnusable,
     /// The recorded master does not say that it is one.
     MasterUnconfirmed,
 }
@@ -94,6 +96,7 @@ pub fn keep(view: &View) -> Keep {
     };
     let own = match &view.own {
         Own::Silent => return Keep::Wait(Waiting::SentinelSilent),
+        Own::Unusable(_) => return Keep::Wait(Waiting::SentinelUnusable),
         Own::Unaware => return Keep::Rewrite(Rewrite::NotMonitored),
         Own::Monitoring(own) => own,
     };
@@ -145,7 +148,7 @@ fn everything_moved(own: &Monitoring, record: &MasterRecord) -> bool {
 /// Whether the decision turns on the recorded master's own word, so that `observe` must ask it.
 pub fn needs_confirmation(record: &MasterRecord, own: &Own) -> bool {
     match own {
-        Own::Silent | Own::Unaware => false,
+        Own::Silent | Own::Unusable(_) | Own::Unaware => false,
         Own::Monitoring(own) => own.record.epoch < record.epoch,
     }
 }

@@ -38,7 +38,7 @@ pub async fn master(observer: &mut Observer, deadline: Option<Instant>) -> Resul
         let early = reason == NoRecord::NotRead && start.elapsed() < STILL_CONNECTING;
         if !early && said.as_ref() != Some(&reason) {
             match &reason {
-                NoRecord::Nobody => info!(%reason, "waiting for a master"),
+                NoRecord::Nobody | NoRecord::Moving => info!(%reason, "waiting for a master"),
                 NoRecord::NotRead => warn!("zookeeper does not answer; trying on"),
                 NoRecord::Malformed { .. } | NoRecord::OtherGroup(_) => {
                     warn!(%reason, "waiting for a master");

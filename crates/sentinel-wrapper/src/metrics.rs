@@ -24,6 +24,8 @@ pub struct Metrics {
     pub restarts: Counter<u64, AtomicU64>,
     /// Times it was made to forget ghosts.
     pub resets: Counter<u64, AtomicU64>,
+    /// Times it stopped answering.
+    pub silences: Counter<u64, AtomicU64>,
     /// Times it disagreed with ZooKeeper at the same epoch.
     pub conflicts: Counter<u64, AtomicU64>,
 }
@@ -36,7 +38,7 @@ impl Metrics {
             self.in_step.clone(),
         );
         to.register(
-            "sentinel_answers",
+            "answers",
             "1 if Sentinel answered when last asked",
             self.answers.clone(),
         );
@@ -71,6 +73,11 @@ impl Metrics {
             "resets",
             "Times Sentinel was made to forget ghosts",
             self.resets.clone(),
+        );
+        to.register(
+            "silences",
+            "Times Sentinel stopped answering",
+            self.silences.clone(),
         );
         to.register(
             "conflicts",

@@ -3,28 +3,21 @@
 //! Nothing is decided here. ZooKeeper is read from followed copies where a view must be quick, and directly where a
 //! list must be complete. Every question has a deadline; not answering is an answer.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::Duration;
+mod census;
 
-use futures_util::future::join_all;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
 use instance::{Dialer, Flags, InstanceError, Sentinel};
-use registry::{Followed, Freshness, Registry, RegistryError, Session, Znode};
-use tokio::net::TcpStream;
+use registry::{Followed, Freshness, Registry, Session, Znode};
 use tokio::sync::watch;
-use tokio::time::timeout;
-use topology::{Addr, MasterName, MasterRecord, Role, RunId};
-use zkpaths::Member;
+use topology::{Addr, MasterName, MasterRecord, Role};
 
 use crate::decide::needs_confirmation;
-use crate::ghosts::{Census, Testimony, Witness};
-use crate::identity::{Answers, Holder};
 use crate::notes::Notes;
 use crate::recorded::{NoRecord, recorded};
-use crate::view::{Living, Monitoring, Own, Peer, Reach, Recorded, Replica, Standing, View};
+use crate::view::{Monitoring, Own, Peer, Reach, Recorded, Replica, Standing, View};
 
-/// How long a connection may take before nobody is there.
-const KNOCK: Duration = Duration::from_millis(500);
+pub use self::census::{Knock, knock};
 
 /// Looks at the world for one Sentinel.
 pub struct Observer {
@@ -42,17 +35,6 @@ pub struct Observer {
     pub notes: Notes,
     state: watch::Receiver<Followed<Option<Znode>>>,
     master: watch::Receiver<Followed<Option<Znode>>>,
-}
-
-/// Whether somebody accepts connections.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Knock {
-    /// Yes.
-    Open,
-    /// The host answered: nobody listens.
-    Refused,
-    /// No answer, or no way there.
-    Unreachable,
 }
 
 impl Observer {
@@ -162,10 +144,11 @@ impl Observer {
             Ok(own) => own,
             // Removed between two questions.
             Err(InstanceError::NoSuchMaster { .. }) => Own::Unaware,
-            Err(error) => {
+            Err(error) if error.broke_the_connection() => {
                 tracing::debug!(reason = %error, "own sentinel could not be read");
                 Own::Silent
             }
+            Err(error) => Own::Unusable(error.to_string()),
         }
     }
 
@@ -177,108 +160,6 @@ impl Observer {
             Ok(Role::Replica { .. }) | Err(_) => Standing::Unconfirmed,
         }
     }
-
-    /// Everybody who is registered.
-    pub async fn census(&mut self) -> Result<Census, RegistryError> {
-        let tree = self.registry.tree().clone();
-        let sentinels = self.holders().await?.into_iter();
-        let sentinels = sentinels.filter_map(|(id, holder)| match holder {
-            Holder::Nobody | Holder::Starting => None,
-            Holder::At { addr, .. } => Some(Living { id, addr }),
-        });
-        let registered = self.registrations().await?.into_values().collect();
-        let mut members = BTreeSet::new();
-        for (name, data) in self.registry.children(&tree.members()).await? {
-            match Member::decode(&data) {
-                Ok(member) => drop(members.insert(member.addr)),
-                Err(problem) => self.notes.malformed(&tree.members(), &name, &problem),
-            }
-        }
-        Ok(Census {
-            sentinels: sentinels.collect(),
-            registered,
-            members,
-        })
-    }
-
-    /// The children of `/redis/sentinels` and where they say they are.
-    pub async fn registrations(&mut self) -> Result<BTreeMap<String, Addr>, RegistryError> {
-        let parent = self.registry.tree().sentinels();
-        let mut found = BTreeMap::new();
-        for (name, data) in self.registry.children(&parent).await? {
-            match zkpaths::decode_address(&data) {
-                Ok(addr) => drop(found.insert(name, addr)),
-                Err(problem) => self.notes.malformed(&parent, &name, &problem),
-            }
-        }
-        Ok(found)
-    }
-
-    /// The run ids and who has them, by ZooKeeper's word alone: every address counts as answering.
-    async fn holders(&mut self) -> Result<BTreeMap<RunId, Holder>, RegistryError> {
-        let parent = self.registry.tree().identities();
-        let mut slots = BTreeMap::new();
-        for name in self.registry.children(&parent).await?.into_keys() {
-            let id: RunId = match name.parse() {
-                Ok(id) => id,
-                Err(problem) => {
-                    self.notes.malformed(&parent, &name, &problem);
-                    continue;
-                }
-            };
-            let path = self.registry.tree().identity_holder(&id);
-            let holder = match self.registry.read(&path).await? {
-                None => Holder::Nobody,
-                Some(znode) => match zkpaths::decode_address(&znode.data) {
-                    Ok(addr) => Holder::At {
-                        addr,
-                        answers: Answers::Yes,
-                    },
-                    Err(_) => Holder::Starting,
-                },
-            };
-            slots.insert(id, holder);
-        }
-        Ok(slots)
-    }
-
-    /// The run ids, who has them, and whether they answer.
-    pub async fn slots(&mut self) -> Result<BTreeMap<RunId, Holder>, RegistryError> {
-        let knocked = self
-            .holders()
-            .await?
-            .into_iter()
-            .map(async |(id, holder)| match holder {
-                Holder::Nobody | Holder::Starting => (id, holder),
-                Holder::At { addr, .. } => {
-                    let answers = match knock(&addr).await {
-                        Knock::Open => Answers::Yes,
-                        Knock::Refused | Knock::Unreachable => Answers::No,
-                    };
-                    (id, Holder::At { addr, answers })
-                }
-            });
-        Ok(join_all(knocked).await.into_iter().collect())
-    }
-
-    /// What the living Sentinels but `without` say about the master.
-    pub async fn witnesses(&self, census: &Census, without: &RunId) -> Vec<Witness> {
-        let others = census.sentinels.iter().filter(|living| living.id != *without);
-        join_all(others.map(|living| self.witness(&living.addr))).await
-    }
-
-    async fn witness(&self, addr: &Addr) -> Witness {
-        let asked = async { self.dialer.sentinel(addr).await?.report(&self.name).await };
-        let says = asked.await.ok().flatten().map(|report| Testimony {
-            master: reach(&report.flags),
-            failover_in_progress: report.flags.failover_in_progress,
-            record: report.record,
-        });
-        Witness {
-            addr: addr.clone(),
-            says,
-        }
-    }
 }
 
 fn reach(flags: &Flags) -> Reach {
@@ -288,15 +169,6 @@ fn reach(flags: &Flags) -> Reach {
         Reach::Disconnected
     } else {
         Reach::Up
-    }
-}
-
-/// Whether anybody accepts connections at `addr`.
-pub async fn knock(addr: &Addr) -> Knock {
-    match timeout(KNOCK, TcpStream::connect((addr.host(), addr.port()))).await {
-        Ok(Ok(_)) => Knock::Open,
-        Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => Knock::Refused,
-        Ok(Err(_)) | Err(_) => Knock::Unreachable,
     }
 }
 

@@ -4,7 +4,7 @@
 //! it right, and a Sentinel that runs meanwhile is worth more than none.
 
 use topology::{Epoch, MasterName, MasterRecord};
-use zkpaths::State;
+use zkpaths::{Phase, State};
 
 /// Why there is no master to go by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,9 @@ pub enum NoRecord {
     NotRead,
     /// Nobody is recorded.
     Nobody,
+    /// Somebody is moving the role: whom the record names is not master yet, and telling a Sentinel so would make it search for
+    /// one that is.
+    Moving,
     /// `/redis/state` or `/redis/master` cannot be understood.
     Malformed {
         /// Which of the two.
@@ -29,6 +32,7 @@ impl std::fmt::Display for NoRecord {
         match self {
             Self::NotRead => f.write_str("ZooKeeper was not read yet"),
             Self::Nobody => f.write_str("no master is recorded"),
+            Self::Moving => f.write_str("the master role is being moved"),
             Self::Malformed { what, problem } => write!(f, "{what} is malformed: {problem}"),
             Self::OtherGroup(name) => write!(f, "the tree belongs to group `{name}`"),
         }
@@ -49,7 +53,11 @@ pub fn recorded(
     };
     match State::decode(state.unwrap_or_default()).map_err(malformed("state"))? {
         Some(state) if state.name != *name => Err(NoRecord::OtherGroup(state.name)),
-        Some(state) => Ok(state.record()),
+        Some(state) => match state.phase {
+            Phase::Claimed | Phase::Settled => Ok(state.record()),
+            // In a phase that only a newer version knows, nobody is known to be a master yet either.
+            Phase::Promoting | Phase::Other(_) => Err(NoRecord::Moving),
+        },
         None => {
             let master = zkpaths::decode_master(master.unwrap_or_default()).map_err(malformed("master"))?;
             let addr = master.ok_or(NoRecord::Nobody)?;
@@ -65,17 +73,21 @@ pub fn recorded(
 mod tests {
     use topology::RunId;
     use uuid::Uuid;
-    use zkpaths::{Cause, Phase, RecordedMaster};
+    use zkpaths::{Cause, Further, RecordedMaster};
 
     use super::*;
 
     fn state(name: &str) -> Vec<u8> {
+        in_phase(name, Phase::Settled)
+    }
+
+    fn in_phase(name: &str, phase: Phase) -> Vec<u8> {
         let master = RecordedMaster {
             addr: "10.0.0.1:6379".parse().unwrap(),
             run_id: Some(RunId::from_bytes([1; 20])),
         };
         let name = name.parse().unwrap();
-        let (phase, cause) = (Phase::Settled, Cause::FirstStart);
+        let cause = Cause::FirstStart;
         State {
             group: Uuid::nil(),
             name,
@@ -84,7 +96,9 @@ mod tests {
             phase,
             cause,
             since_ms: 0,
+            replaces: None,
             known: None,
+            further: Further::default(),
         }
         .encode()
     }
@@ -101,6 +115,16 @@ mod tests {
         );
         assert_eq!(read(b"", b""), Err(NoRecord::Nobody));
         assert_eq!(recorded(None, None, &name), Err(NoRecord::Nobody));
+    }
+
+    #[test]
+    fn nobody_is_told_of_a_master_to_be() {
+        let name: MasterName = "master1".parse().unwrap();
+        let read = |phase| recorded(Some(&in_phase("master1", phase)), Some(b"10.0.0.9 1"), &name);
+        for phase in [Phase::Promoting, Phase::Other("draining".to_owned())] {
+            assert_eq!(read(phase), Err(NoRecord::Moving));
+        }
+        assert_eq!(read(Phase::Claimed).unwrap().epoch, Epoch(4));
     }
 
     #[test]

@@ -114,6 +114,8 @@ pub enum Why {
     Credentials,
     /// The environment sets the same, explicitly.
     Environment,
+    /// An `include` that is left: the others have been followed.
+    NoFile,
 }
 
 impl Why {
@@ -124,6 +126,7 @@ impl Why {
             Self::FromZooKeeper => "it comes from ZooKeeper",
             Self::Credentials => "credentials come from the environment",
             Self::Environment => "the environment sets it",
+            Self::NoFile => "no file matches it, or it does not stand in a file",
         }
     }
 }
@@ -165,6 +168,7 @@ pub(crate) fn unwanted(setting: &Setting, fixed: &Fixed) -> Option<Why> {
     match setting.name.as_str() {
         "port" | "tls-port" | "bind" | "daemonize" | "logfile" | "dir" | "protected-mode" | "supervised"
         | "pidfile" | "unixsocket" | "replicaof" | "slaveof" => Some(Why::Supervised),
+        "include" => Some(Why::NoFile),
         "requirepass" => fixed.secrets.sentinel_password.as_ref().map(|_| Why::Credentials),
         "tls-replication" | "tls-ca-cert-file" | "tls-cert-file" | "tls-key-file" => {
             fixed.tls.as_ref().map(|_| Why::Credentials)

@@ -5,29 +5,27 @@
 //! the Sentinel does, so that nobody is sent to one that is about to end.
 
 mod ending;
+mod serving;
 
-use std::future::pending;
 use std::time::Duration;
 
 use instance::Dialer;
 use program::{Process, chain, port_is_free, refuse};
 use registry::{Registration, Registry};
-use supervisor::{Child, ChildExit, Exit, Tasks};
-use tokio::time::{Instant, interval, sleep, sleep_until};
-use tracing::{error, info, warn};
-use uuid::Uuid;
+use supervisor::{ChildExit, Exit, Tasks};
+use tokio::time::{Instant, sleep, timeout};
+use tracing::{error, warn};
 
-use self::ending::leave;
+use self::ending::{Farewell, leave};
 use crate::admin::{Page, Phase};
 use crate::config::Config;
 use crate::join::{self, Held};
-use crate::launch::{self, Launcher, Mute};
+use crate::launch::{Launcher, Mute};
 use crate::observe::{Observer, local_addr};
 use crate::private::{Previous, Private};
-use crate::tend::{Look, Memory, Need};
+use crate::tend::Memory;
 use crate::view::Seed;
 
-const TASKS_DEADLINE: Duration = Duration::from_secs(2);
 const RETRY: Duration = Duration::from_millis(500);
 
 /// Everything the rooms share.
@@ -55,6 +53,8 @@ enum Over {
     Ended(ChildExit),
     /// It cannot be spoken to.
     Mute(Mute),
+    /// It lives and has stopped answering.
+    Hung,
     /// It is to be started again, with this.
     Again(Seed, Option<Held>),
 }
@@ -62,17 +62,19 @@ enum Over {
 /// Runs the wrapper to its exit code.
 pub async fn run(config: Config, process: Process) -> Exit {
     let tasks = Tasks::new(process.stop.token());
-    let exit = match prepare(config, process, &tasks) {
+    let grace = config.stop_grace;
+    let (exit, farewell) = match prepare(config, process, &tasks) {
         Ok(mut wrapper) => {
-            let exit = wrapper.live().await;
-            wrapper.observer.registry.close().await;
-            exit
+            let (exit, farewell) = wrapper.live().await;
+            // With the session goes everything that is still ours in ZooKeeper.
+            let _ = timeout(farewell.left(), wrapper.observer.registry.close()).await;
+            (exit, farewell)
         }
-        Err(exit) => exit,
+        Err(exit) => (exit, Farewell::begin(grace)),
     };
     tasks.stop().cancel();
     let failed = tasks.failure().is_some();
-    let _ = tasks.shutdown(TASKS_DEADLINE).await;
+    let _ = tasks.shutdown(farewell.left()).await;
     if failed && exit == Exit::Clean {
         Exit::Internal
     } else {
@@ -119,11 +121,13 @@ fn prepare(config: Config, process: Process, tasks: &Tasks) -> Result<Wrapper, E
 }
 
 impl Wrapper {
-    async fn live(&mut self) -> Exit {
+    /// The exit code, and what is left of the time to end in.
+    async fn live(&mut self) -> (Exit, Farewell) {
         let stop = self.process.stop.token();
+        let grace = self.config.stop_grace;
         let (held, mut seed) = match stop.run_until_cancelled(self.join()).await {
-            None => return Exit::Clean,
-            Some(Err(exit)) => return exit,
+            None => return (self.unstarted(), Farewell::begin(grace)),
+            Some(Err(exit)) => return (exit, Farewell::begin(grace)),
             Some(Ok(joined)) => joined,
         };
         let mut presence = Presence {
@@ -133,7 +137,7 @@ impl Wrapper {
         loop {
             let child = match self.launcher.start(&seed, &self.process.children).await {
                 Ok(child) => child,
-                Err(problem) => return refuse(&problem, Exit::CannotCreate),
+                Err(problem) => return (refuse(&problem, Exit::CannotCreate), Farewell::begin(grace)),
             };
             let over = tokio::select! {
                 biased;
@@ -141,22 +145,36 @@ impl Wrapper {
                 () = stop.cancelled() => Over::Stop,
                 over = self.serve(&child, &mut presence) => over,
             };
-            match over {
-                Over::Stop => return self.stop(&child, presence).await,
-                Over::Ended(exit) => return self.ended(exit, presence).await,
-                Over::Mute(problem) => return self.mute(&problem, &child, presence).await,
+            let farewell = Farewell::begin(grace);
+            let exit = match over {
+                Over::Stop => self.stop(&child, presence, farewell).await,
+                Over::Ended(exit) => self.ended(exit).await,
+                Over::Mute(problem) => self.mute(&problem, &child, presence, farewell).await,
+                Over::Hung => self.hung(&child).await,
                 Over::Again(next, held) => {
                     // First its end: while it ends it may still rewrite the file.
-                    child.stop(self.config.stop_grace).await;
+                    let ended = stop.run_until_cancelled(child.stop(grace)).await;
+                    if ended.is_none() || stop.is_cancelled() {
+                        let farewell = Farewell::begin(grace);
+                        return (self.stop(&child, presence, farewell).await, farewell);
+                    }
                     self.page.metrics.restarts.inc();
-                    seed = next;
+                    seed = self.reseed(next);
                     if let Some(held) = held {
                         let before = std::mem::replace(&mut presence.held, held);
-                        leave(before.slot).await;
+                        leave(before.slot, RETRY).await;
                     }
+                    continue;
                 }
-            }
+            };
+            return (exit, farewell);
         }
+    }
+
+    /// The seed was gathered while the Sentinel ran: it may have voted since. Its file says so.
+    fn reseed(&self, seed: Seed) -> Seed {
+        let epoch = seed.epoch.max(self.launcher.private().previous().epoch);
+        Seed { epoch, ..seed }
     }
 
     /// Waits for a master and takes a run id, through any outage of ZooKeeper.
@@ -168,14 +186,14 @@ impl Wrapper {
         loop {
             if let Err(reason) = join::master(&mut self.observer, deadline).await {
                 let waited = self.config.master_wait.unwrap_or_default();
-                error!(elapsed_ms = waited.as_millis(), %reason, "no master in time; giving up");
+                error!(elapsed_ms = waited.as_millis(), %reason, "no master within MASTER_WAIT; giving up");
                 return Err(Exit::GaveUp);
             }
             self.doing("taking a run id");
             match self.joined(&mut held).await {
                 Ok(seed) => return held.map(|held| (held, seed)).ok_or(Exit::Internal),
                 Err(problem) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
-                    error!(reason = %chain(&*problem), "zookeeper stayed away; giving up");
+                    error!(reason = %chain(&*problem), "not ready to start within MASTER_WAIT; giving up");
                     return Err(Exit::GaveUp);
                 }
                 Err(problem) => {
@@ -210,99 +228,5 @@ impl Wrapper {
             }
         });
         self.process.notifier.status(doing);
-    }
-
-    /// From the start of Sentinel to the need of another.
-    async fn serve(&mut self, child: &Child, presence: &mut Presence) -> Over {
-        let begun = Instant::now();
-        if let Err(problem) = launch::answering(&self.observer, &presence.held.id).await {
-            return Over::Mute(problem);
-        }
-        info!(
-            pid = child.pid(),
-            elapsed_ms = begun.elapsed().as_millis(),
-            "sentinel answers"
-        );
-        let data = zkpaths::encode_address(&self.observer.announce);
-        presence.held.slot.update(data.clone());
-        let registry = &self.observer.registry;
-        let registration = presence
-            .registration
-            .get_or_insert_with(|| registry.register(registry.tree().sentinel(Uuid::new_v4()), data));
-        let id = presence.held.id.clone();
-        self.page.update(|status| {
-            status.phase = Phase::Serving;
-            status.answers = true;
-            status.id = Some(id);
-        });
-        self.process.notifier.ready();
-        self.process.notifier.status("sentinel answers");
-        self.tend(&presence.held, registration).await
-    }
-
-    async fn tend(&mut self, held: &Held, registration: &Registration) -> Over {
-        let mut slot = held.slot.status();
-        let mut registered = registration.status();
-        let mut session = self.observer.registry.session();
-        let mut watchdog = self.process.notifier.watchdog_interval().map(interval);
-        loop {
-            let look = Look {
-                observer: &mut self.observer,
-                memory: &mut self.memory,
-                page: &self.page,
-                id: &held.id,
-                slot: &held.slot,
-                registration,
-            };
-            let need = look.take().await;
-            self.process.notifier.watchdog();
-            if let Some(need) = need
-                && let Some(over) = self.again(need, held).await
-            {
-                return over;
-            }
-            let next = self.memory.next_look(Instant::now());
-            tokio::select! {
-                () = sleep_until(next) => {}
-                () = self.observer.record_changed() => {}
-                Ok(()) = slot.changed() => {}
-                Ok(()) = registered.changed() => {}
-                Ok(()) = session.changed() => {}
-                () = tick(&mut watchdog) => {}
-            }
-        }
-    }
-
-    /// Gathers what the next run needs while the present one still serves. Without it, all stays as it is.
-    async fn again(&mut self, need: Need, held: &Held) -> Option<Over> {
-        self.memory.tried();
-        let timeout = self.config.zookeeper.session_timeout;
-        let gathered = async {
-            let (id, other) = match need {
-                Need::Restart(_) => (held.id.clone(), None),
-                Need::Identity => {
-                    error!(id = %held.id, "another sentinel took this run id while zookeeper was away");
-                    let other = join::identity(&mut self.observer, None, timeout).await?;
-                    warn!(id = %other.id, "sentinel is started again under another run id");
-                    (other.id.clone(), Some(other))
-                }
-            };
-            let known = self.previous.epoch.max(self.launcher.private().previous().epoch);
-            Ok::<_, Box<dyn std::error::Error + Send + Sync>>((self.observer.seed(&id, known).await?, other))
-        };
-        match gathered.await {
-            Ok((seed, other)) => Some(Over::Again(seed, other)),
-            Err(problem) => {
-                warn!(reason = %chain(&*problem), "sentinel cannot be started again now");
-                None
-            }
-        }
-    }
-}
-
-async fn tick(watchdog: &mut Option<tokio::time::Interval>) {
-    match watchdog {
-        Some(interval) => drop(interval.tick().await),
-        None => pending().await,
     }
 }

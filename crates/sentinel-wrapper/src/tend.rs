@@ -3,6 +3,8 @@
 //! A change in ZooKeeper only means *look at once*; without one there is a look every two seconds. What did not take
 //! is tried again ever more slowly: a Sentinel that does not listen must not be shouted at.
 
+mod showing;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -16,6 +18,7 @@ use crate::act::{self, Forgotten, Told};
 use crate::admin::Page;
 use crate::decide::{InStep, Keep, Rewrite, Waiting, keep};
 use crate::ghosts::{NotNow, Suspect, Suspicion, suspects};
+use crate::hearing::{Hearing, Silence};
 use crate::observe::Observer;
 use crate::recorded::NoRecord;
 use crate::view::{Monitoring, Own, Peer, Reach, Recorded, View};
@@ -23,8 +26,6 @@ use crate::view::{Monitoring, Own, Peer, Reach, Recorded, View};
 /// Between two looks when nothing happens.
 pub(crate) const LOOK: Duration = Duration::from_secs(2);
 const BETWEEN_RESETS: Duration = Duration::from_secs(20);
-/// One missed look may be a busy machine.
-const MISSED: u32 = 2;
 
 /// What only the loop above can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub(crate) enum Need {
     Restart(Rewrite),
     /// The run id is another's: take another and start again.
     Identity,
+    /// It hangs: kill it.
+    Kill,
 }
 
 /// Memory from one look to the next.
@@ -43,7 +46,7 @@ pub(crate) struct Memory {
     /// Attempts in a row, restarts included, that left the Sentinel out of step.
     attempts: u32,
     act_after: Option<Instant>,
-    missed: u32,
+    silence: Silence,
     conflict: Option<(MasterRecord, MasterRecord)>,
     waiting: Option<Waiting>,
     not_now: Option<NotNow>,
@@ -105,11 +108,16 @@ impl Look<'_> {
         }
         let view = self.observer.look(|recorded| self.memory.refused(recorded)).await;
         let decision = keep(&view);
+        let hearing = self.hear(&view.own);
         self.show(
             &view,
             &decision,
+            hearing,
             registered(self.registration) == Registered::Present,
         );
+        if hearing == Hearing::Hung {
+            return Some(Need::Kill);
+        }
         match decision {
             Keep::InStep(_) => self.ghosts(&view).await,
             // First everything else must be right.
@@ -122,31 +130,6 @@ impl Look<'_> {
             self.tidy().await;
         }
         need
-    }
-
-    fn show(&mut self, view: &View, decision: &Keep, registered: bool) {
-        self.memory.missed = if view.own == Own::Silent {
-            self.memory.missed + 1
-        } else {
-            0
-        };
-        let answers = self.memory.missed < MISSED;
-        let session_up = self.observer.session_up();
-        let before = self.page.status();
-        if before.answers && !answers {
-            error!("sentinel does not answer");
-        }
-        self.page.update(|status| {
-            status.answers = answers;
-            status.registered = registered && session_up;
-            status.session_up = session_up;
-            status.in_step = matches!(decision, Keep::InStep(_));
-            if let Own::Monitoring(own) = &view.own {
-                status.master = Some(own.record.clone());
-                status.peers = own.peers.len();
-                status.replicas = own.replicas.len();
-            }
-        });
     }
 
     async fn act(&mut self, decision: Keep, refused: u32) -> Option<Need> {
@@ -262,15 +245,22 @@ impl Look<'_> {
     }
 }
 
-/// Garbage in ZooKeeper is worth a warning; the others are passing.
+/// Garbage in ZooKeeper, and a record that nobody stands behind, are worth a warning; the others are passing.
 fn say(reason: &Waiting) {
     match reason {
         Waiting::NoRecord(reason @ (NoRecord::Malformed { .. } | NoRecord::OtherGroup(_))) => {
             warn!(%reason, "no master to keep in step with");
         }
-        Waiting::NoRecord(NoRecord::NotRead | NoRecord::Nobody)
+        // ZooKeeper is ahead, and stays so until that node answers: nobody else would say why.
+        Waiting::MasterUnconfirmed => {
+            warn!(
+                ?reason,
+                "the recorded master does not say that it is one; sentinel keeps its own"
+            );
+        }
+        Waiting::NoRecord(NoRecord::NotRead | NoRecord::Nobody | NoRecord::Moving)
         | Waiting::RecordStale
         | Waiting::SentinelSilent
-        | Waiting::MasterUnconfirmed => debug!(?reason, "nothing to keep in step with"),
+        | Waiting::SentinelUnusable => debug!(?reason, "nothing to keep in step with"),
     }
 }

@@ -3,11 +3,13 @@
 //! Old components register their Sentinels for ever; a dead one would be offered to clients for ever. And run ids
 //! outlive their Sentinels by design, so somebody must see that they do not pile up.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use futures_util::future::join_all;
+use registry::{Expected, RegistryError, Write};
 use tokio::time::Instant;
-use topology::Addr;
+use topology::{Addr, RunId};
 use tracing::{debug, info};
 
 use crate::ghosts::{Suspect, surplus};
@@ -35,26 +37,56 @@ impl Look<'_> {
         }
     }
 
-    async fn tidy_now(&mut self) -> Result<(), registry::RegistryError> {
-        let tree = self.observer.registry.tree().clone();
+    async fn tidy_now(&mut self) -> Result<(), RegistryError> {
         let slots = self.observer.slots().await?;
+        self.registrations(&slots).await?;
+        self.run_ids(&slots).await
+    }
+
+    /// Registrations that nobody keeps and nobody stands behind.
+    async fn registrations(&mut self, slots: &BTreeMap<RunId, Holder>) -> Result<(), RegistryError> {
         let held: BTreeSet<_> = slots.values().filter_map(holder_addr).collect();
-        let mut dead = BTreeSet::new();
-        for (name, addr) in self.observer.registrations().await? {
-            if addr != self.observer.announce && !held.contains(&addr) && knock(&addr).await == Knock::Refused
-            {
-                dead.insert(Suspect::Registration(name));
-            }
-        }
-        for ghost in self.memory.registrations.look(dead, Instant::now().into_std()) {
+        let registered = self.observer.registrations().await?.into_iter();
+        let nobodys = registered.filter(|(_, addr)| *addr != self.observer.announce && !held.contains(addr));
+        let knocked = join_all(nobodys.map(async |(name, addr)| (knock(&addr).await, name))).await;
+        let refused = knocked
+            .into_iter()
+            .filter(|(knock, _)| *knock == Knock::Refused)
+            .map(|(_, name)| Suspect::Registration(name));
+        let ripe = self
+            .memory
+            .registrations
+            .look(refused.collect(), Instant::now().into_std());
+        for ghost in ripe {
             if let Suspect::Registration(name) = ghost {
-                self.observer
-                    .registry
-                    .remove(&tree.sentinels().child(&name))
-                    .await?;
-                info!(path = %tree.sentinels().child(&name), "registration of a dead sentinel removed");
+                self.unregister(&name).await?;
             }
         }
+        Ok(())
+    }
+
+    /// An ephemeral has an owner who lives: that we are refused there says only that there is no way from here.
+    async fn unregister(&self, name: &str) -> Result<(), RegistryError> {
+        let registry = &self.observer.registry;
+        let path = registry.tree().sentinels().child(name);
+        let Some(znode) = registry.read(&path).await?.filter(|znode| !znode.ephemeral) else {
+            return Ok(());
+        };
+        let expected = Expected::Version(znode.version);
+        let delete = Write::Delete {
+            path: path.clone(),
+            expected,
+        };
+        match registry.commit(&[delete]).await {
+            Ok(()) => info!(%path, "registration of a dead sentinel removed"),
+            // Another was quicker, or somebody came back.
+            Err(problem) => debug!(%path, reason = %problem, "registration of a dead sentinel not removed"),
+        }
+        Ok(())
+    }
+
+    async fn run_ids(&mut self, slots: &BTreeMap<RunId, Holder>) -> Result<(), RegistryError> {
+        let tree = self.observer.registry.tree().clone();
         let free = slots
             .iter()
             .filter(|(_, holder)| **holder == Holder::Nobody)
@@ -63,7 +95,7 @@ impl Look<'_> {
         for id in surplus(&free) {
             // A holder that came meanwhile is a child, and ZooKeeper refuses.
             if self.observer.registry.remove(&tree.identity(&id)).await.is_ok() {
-                debug!(%id, "surplus run id removed");
+                info!(%id, "surplus run id removed");
             }
         }
         Ok(())

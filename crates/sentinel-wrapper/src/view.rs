@@ -49,6 +49,8 @@ pub enum Standing {
 pub enum Own {
     /// It does not answer.
     Silent,
+    /// It answers, and not in a way that is of use; these are its words.
+    Unusable(String),
     /// It answers, and does not know the group.
     Unaware,
     /// It monitors the group.

@@ -4,11 +4,17 @@
 
 mod common;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use common::{Group, NAME, SOON, Wrapper, add_member, registration};
+use common::{Group, NAME, SOON, Wrapper, add_member, registration, remove_member};
 use testkit::{Redis, Signal, eventually, http};
 use topology::Addr;
+
+/// The hello of a Sentinel that never was.
+fn ghost_of(master: &Addr) -> String {
+    let id = "ab".repeat(20);
+    format!("127.0.0.1,1,{id},1,{NAME},127.0.0.1,{},1", master.port())
+}
 
 async fn promote(redis: &Redis) {
     redis.command(&["REPLICAOF", "NO", "ONE"]).await.unwrap();
@@ -151,15 +157,10 @@ async fn rescheduled_five_times_and_still_three() {
 }
 
 #[tokio::test]
-async fn ghosts_of_sentinels_and_replicas_are_forgotten() {
+async fn a_sentinel_that_never_was_is_forgotten() {
     let group = Group::start(1, 1).await;
     let wrappers = group.wrappers(3).await;
-    let master = group.master.addr();
-    let ghost = format!(
-        "127.0.0.1,1,{},1,{NAME},127.0.0.1,{},1",
-        "ab".repeat(20),
-        master.port()
-    );
+    let ghost = ghost_of(group.master.addr());
     for wrapper in &wrappers {
         wrapper
             .sentinel
@@ -175,6 +176,91 @@ async fn ghosts_of_sentinels_and_replicas_are_forgotten() {
             .await;
         eventually("a quorum", SOON, async || wrapper.quorum().await).await;
     }
+}
+
+/// Half a minute goes by first: Redis nodes restart slowly, and are not to be forgotten for that.
+#[tokio::test]
+async fn a_replica_that_is_gone_is_forgotten() {
+    let mut group = Group::start(2, 1).await;
+    let wrappers = group.wrappers(2).await;
+    let gone = group.replicas.remove(0);
+    remove_member(group.zk.client(), gone.addr()).await;
+    gone.kill();
+    let begun = Instant::now();
+    for wrapper in &wrappers {
+        wrapper
+            .sentinel
+            .wait_knows(NAME, 1, 1, Duration::from_secs(90))
+            .await;
+        eventually("a quorum", SOON, async || wrapper.quorum().await).await;
+        let line = wrapper.program.wait_log("ghosts removed", SOON).await;
+        assert!(line.contains(&format!("replica {}", gone.addr())), "{line}");
+    }
+    let patience = sentinel_wrapper::ghosts::REPLICA_PATIENCE;
+    assert!(begun.elapsed() >= patience, "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn surplus_run_ids_are_removed_and_none_that_is_held() {
+    let group = Group::start(0, 1).await;
+    let zk = group.zk.client();
+    for n in 1..=20 {
+        let id = format!("{n:02x}").repeat(20);
+        zk.create(&format!("/redis/identities/{id}"), "").await;
+    }
+    // In the middle of those that would go, by their order.
+    let held = "13".repeat(20);
+    zk.create_ephemeral(&format!("/redis/identities/{held}/holder"), "")
+        .await;
+    let wrapper = &group.wrappers(1).await[0];
+    let id = wrapper.id().await;
+    let left = zk
+        .wait_for_children("/redis/identities", sentinel_wrapper::ghosts::FREE_KEPT + 2, SOON)
+        .await;
+    assert!(left.contains(&id) && left.contains(&held), "{left:?}");
+}
+
+/// Forgetting takes as long as the Sentinel needs to know the living again, or twelve seconds.
+#[tokio::test]
+async fn systemd_hears_of_us_also_while_a_sentinel_recovers() {
+    let group = Group::start(0, 1).await;
+    // A member that no Sentinel will ever find.
+    add_member(group.zk.client(), &Addr::new("127.0.0.1", 1).unwrap()).await;
+    let port = testkit::ports::free();
+    let data = group.data_dir("one");
+    let socket = data.join("notify");
+    let systemd = tokio::net::UnixDatagram::bind(&socket).unwrap();
+    let program = common::program(&group.zk.hosts(), port, &data)
+        .env("NOTIFY_SOCKET", socket.display().to_string())
+        .env("WATCHDOG_USEC", "3000000");
+    let wrapper = Wrapper::start(port, program);
+    wrapper.wait_registered(group.zk.client()).await;
+    let ghost = ghost_of(group.master.addr());
+    wrapper
+        .sentinel
+        .command(&["PUBLISH", "__sentinel__:hello", &ghost])
+        .await
+        .unwrap();
+    let mut beats = vec![Instant::now()];
+    let mut word = [0; 1000];
+    while !wrapper.program.log().contains("ghosts removed") {
+        let heard = tokio::time::timeout(Duration::from_secs(3), systemd.recv(&mut word)).await;
+        let length = heard.expect("a watchdog would have fired").unwrap();
+        if word[..length].starts_with(b"WATCHDOG=1") {
+            beats.push(Instant::now());
+        }
+        assert!(
+            beats[0].elapsed() < Duration::from_secs(60),
+            "{}",
+            wrapper.program.log()
+        );
+    }
+    let longest = beats.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
+    assert!(longest < Duration::from_secs(3), "{longest:?}");
+    assert!(
+        wrapper.program.log().contains("recovered=false"),
+        "the longest way"
+    );
 }
 
 #[tokio::test]

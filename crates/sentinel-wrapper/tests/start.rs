@@ -7,9 +7,9 @@ mod common;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
-use common::{Group, NAME, SOON, Wrapper, add_member, program, record, registration};
+use common::{Group, NAME, SOON, Wrapper, add_member, alive, program, record, registration, signal_to};
 use tempfile::TempDir;
-use testkit::{Exit, Redis, SentinelClient, ZooKeeper, eventually, ports};
+use testkit::{Exit, Redis, Sentinel, SentinelClient, ZooKeeper, eventually, ports};
 use topology::Addr;
 
 #[tokio::test]
@@ -108,6 +108,37 @@ async fn free_identities_are_shared_out_under_contention() {
     );
 }
 
+/// Old wrappers leave registrations behind, and another group's Sentinel may be at that address by now, of the same name.
+/// Believing it would bring both groups under one master, and one's data to an end.
+#[tokio::test]
+async fn a_stranger_at_a_remembered_address_is_not_believed() {
+    let group = Group::start(1, 1).await;
+    let strange = Redis::start().await;
+    let epoch = format!("sentinel config-epoch {NAME} 9");
+    let stranger = Sentinel::builder().monitor(NAME, strange.addr(), 1).line(&epoch);
+    let stranger = stranger.start().await;
+    // And one of ours that an old wrapper started; it has gone on to a later epoch.
+    let epoch = format!("sentinel config-epoch {NAME} 4");
+    let own = Sentinel::builder()
+        .monitor(NAME, group.master.addr(), 1)
+        .line(&epoch);
+    let own = own.start().await;
+    own.wait_knows(NAME, 1, 0, SOON).await;
+    for (name, sentinel) in [("stranger", &stranger), ("own", &own)] {
+        let path = format!("/redis/sentinels/{name}");
+        group.zk.client().create(&path, &sentinel.addr().contract()).await;
+    }
+    let wrapper = group.wrapper();
+    let line = wrapper.program.wait_log("sentinel started", SOON).await;
+    assert!(line.contains("peers=1 "), "{line}");
+    wrapper.wait_names(group.master.addr(), 4, SOON).await;
+    assert_eq!(wrapper.known_sentinels().await, [own.addr().port()]);
+    assert_eq!(
+        stranger.field(NAME, "num-other-sentinels").await.as_deref(),
+        Some("0")
+    );
+}
+
 /// The last one is told everything before it starts: it needs no hello of the others.
 #[tokio::test]
 async fn a_new_sentinel_is_a_full_voter_at_once() {
@@ -167,8 +198,7 @@ async fn the_childs_end_is_the_wrappers_end() {
     let group = Group::start(0, 1).await;
     let wrapper = group.wrapper();
     let path = wrapper.wait_registered(group.zk.client()).await;
-    let child = i32::try_from(wrapper.program.child_pid().unwrap()).unwrap();
-    kill(child);
+    signal_to(wrapper.program.child_pid().unwrap(), "KILL");
     assert_eq!(wrapper.program.wait_exit(SOON).await, Exit::Code(128 + 9));
     assert_eq!(group.zk.client().get(&path).await, None);
 }
@@ -198,6 +228,9 @@ async fn the_users_template_is_honoured_and_never_written_to() {
         sentinel parallel-syncs master1 7\nsentinel monitor master1 1.1.1.1 1 1\n";
     let other = "sentinel monitor other 127.0.0.1 1 1\nsentinel down-after-milliseconds other 7000\n";
     std::fs::write(&template, text).unwrap();
+    std::fs::write(&more, "include conf.d/*.conf\n").unwrap();
+    std::fs::create_dir(dir.join("conf.d")).unwrap();
+    let more = dir.join("conf.d/other.conf");
     std::fs::write(&more, other).unwrap();
     let port = ports::free();
     let wrapper = program(&group.zk.hosts(), port, &dir)
@@ -343,16 +376,12 @@ async fn an_unreadable_template_is_one_clear_error() {
         .start();
     assert_eq!(wrapper.wait_exit(SOON).await, Exit::Code(64));
     assert!(wrapper.log().contains("gone.conf"), "{}", wrapper.log());
-}
-
-fn alive(pid: u32) -> bool {
-    std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty())
-}
-
-fn kill(pid: i32) {
-    std::process::Command::new("kill")
-        .arg("-9")
-        .arg(pid.to_string())
-        .status()
-        .unwrap();
+    std::fs::write(&template, b"maxclients 7\nrequirepass f\xfcr\n").unwrap();
+    wrapper.restart();
+    assert_eq!(wrapper.wait_exit(SOON).await, Exit::Code(64));
+    assert!(
+        wrapper.log().contains("mine.conf, line 2: not UTF-8"),
+        "{}",
+        wrapper.log()
+    );
 }

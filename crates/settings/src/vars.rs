@@ -245,7 +245,7 @@ table! {
         "the Sentinel to start: a path, or a name on PATH";
     SENTINEL_QUORUM: SentinelWrapper, Plain, Value("2"), "2", "how many Sentinels must agree that the master is down";
     MASTER_WAIT: SentinelWrapper, Plain, Value("30s"), "30s", "how long to wait for a first master; 0 is for ever";
-    DOWN_AFTER: SentinelWrapper, Plain, Value("2s"), "2s",
+    DOWN_AFTER: Wrappers, Plain, Value("2s"), "2s",
         "silence after which a Sentinel thinks the master is down; at least 1500ms is advised";
     FAILOVER_TIMEOUT: SentinelWrapper, Plain, Value("5s"), "5s",
         "Sentinel's failover-timeout; a failed failover is tried again after twice this";
@@ -257,6 +257,10 @@ table! {
         "speak TLS to Redis and Sentinels, and trust this certificate authority (PEM)";
     TLS_CERT: All, File, Unset, "/run/secrets/client.pem", "certificate for Redis and Sentinels (PEM)";
     TLS_KEY: All, File, Unset, "/run/secrets/client.key", "key of TLS_CERT (PEM)";
+    LEASE: RedisWrapper, Plain, Value("1500ms"), "1500ms",
+        "how long a master that reaches neither ZooKeeper nor a majority of the Sentinels goes on taking writes: 500ms to DOWN_AFTER less 500ms; off or 0: for ever";
+    DURABILITY: RedisWrapper, Plain, Value("async"), "quorum",
+        "which acknowledged writes a failover must keep: async (the best replica that is reached becomes master), or quorum (a majority of the members must be reached)";
     RUN_AS: Wrappers, Plain, Unset, "redis:redis", "when started as root: become this user[:group] or uid[:gid]";
     STOP_GRACE: All, Plain, Value("10s"), "10s", "how long a stop may take before it is forced";
     LOG_FORMAT: All, Plain, Value("text"), "json", "text or json";

@@ -5,6 +5,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,6 +31,9 @@ pub struct ChildCommand {
     pub dir: PathBuf,
     /// What happens to it when its parent dies.
     pub on_parent_death: DeathSignal,
+    /// Open files that it gets too, under the same numbers. A lock (flock) on one of them then lasts until the last process
+    /// that descends from the child has ended, whoever is killed first.
+    pub inherits: Vec<Arc<File>>,
 }
 
 /// What the kernel sends a child whose parent has died.

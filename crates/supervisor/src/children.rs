@@ -137,7 +137,7 @@ impl Table {
         for name in &wanted.env_remove {
             command.env_remove(name);
         }
-        sys::prepare(&mut command, wanted.on_parent_death);
+        sys::prepare(&mut command, wanted.on_parent_death, &wanted.inherits);
 
         let mut running = self.lock();
         // std's handle is dropped: it neither kills nor waits, and the reaper is the one that does.

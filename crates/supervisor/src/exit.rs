@@ -17,7 +17,7 @@ use crate::child::ChildExit;
 /// | 64 | configuration or usage: a restart changes nothing |
 /// | 69 | a service it needs is unavailable (ZooKeeper) |
 /// | 70 | an internal error: a bug |
-/// | 73 | a file or directory cannot be created |
+/// | 73 | a file or directory cannot be created, or is in use |
 /// | the child's | the child ended by itself with that code |
 /// | 128 + n | the child was ended by signal n |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub enum Exit {
     Unavailable,
     /// 70: a bug.
     Internal,
-    /// 73: a file or directory cannot be created or written.
+    /// 73: a file or directory cannot be created or written, or others use it.
     CannotCreate,
     /// The child ended by itself: its code, or 128 + its signal.
     Child(ChildExit),

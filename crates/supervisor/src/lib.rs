@@ -10,6 +10,7 @@
 //!
 //! Nothing here reads the environment; values arrive as arguments.
 
+mod boot_time;
 mod child;
 mod children;
 mod exit;
@@ -22,6 +23,7 @@ mod stop;
 mod sys;
 mod tasks;
 
+pub use boot_time::BootTime;
 pub use child::{Child, ChildCommand, ChildExit, DeathSignal, SpawnError};
 pub use children::Children;
 pub use exit::Exit;

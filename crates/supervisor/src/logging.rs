@@ -1,7 +1,7 @@
 //! Logs to standard output, where containers, Marathon and systemd look for them.
 //!
-//! The ZooKeeper client tells of every reconnection at info, in words that mean nothing to an operator, and the session's
-//! owner logs each change itself; so that target stays at warn unless the filter names it.
+//! The ZooKeeper client tells of every reconnection at info, and warns of every attempt that fails, several times a second in an outage;
+//! the session's owner logs each change itself, once. So that target is heard from error upwards unless the filter names it.
 
 use std::io::IsTerminal;
 
@@ -65,7 +65,7 @@ fn parse(filter: &str) -> Result<EnvFilter, LoggingError> {
     let whole = if asked.contains(QUIET) {
         asked.to_owned()
     } else {
-        format!("{asked},{QUIET}=warn")
+        format!("{asked},{QUIET}=error")
     };
     EnvFilter::builder()
         .parse(whole)
@@ -91,8 +91,8 @@ mod tests {
     #[test]
     fn the_zookeeper_client_is_quiet_unless_named() {
         let table = [
-            ("", "zookeeper_client=warn,info"),
-            ("debug", "zookeeper_client=warn,debug"),
+            ("", "zookeeper_client=error,info"),
+            ("debug", "zookeeper_client=error,debug"),
             ("info,zookeeper_client=debug", "zookeeper_client=debug,info"),
             (
                 "zookeeper_client::session=trace",

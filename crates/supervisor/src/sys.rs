@@ -9,11 +9,14 @@
     reason = "pre_exec, signal dispositions and waitid with WNOWAIT have no safe form in std or nix"
 )]
 
+use std::fs::File;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::sync::Arc;
 
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::libc;
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal};
@@ -21,17 +24,22 @@ use nix::unistd::{Pid, getpid, getppid};
 
 use crate::child::{ChildExit, DeathSignal};
 
-/// Makes `command` start as the leader of its own process group, with default signal actions, nothing blocked, and a
-/// kernel that ends it with its parent.
-pub(crate) fn prepare(command: &mut Command, on_parent_death: DeathSignal) {
+/// Makes `command` start as the leader of its own process group, with default signal actions, nothing blocked, these
+/// files open, and a kernel that ends it with its parent.
+pub(crate) fn prepare(command: &mut Command, on_parent_death: DeathSignal, inherits: &[Arc<File>]) {
     let parent = getpid();
     let death = match on_parent_death {
         DeathSignal::Kill => Signal::SIGKILL,
         DeathSignal::Terminate => Signal::SIGTERM,
     };
     command.process_group(0);
+    let inherits = inherits.to_vec();
     let between_fork_and_exec = move || {
         default_signals();
+        for file in &inherits {
+            // Rust opens every file so that exec closes it.
+            fcntl(file, FcntlArg::F_SETFD(FdFlag::empty()))?;
+        }
         prctl::set_pdeathsig(death)?;
         // A parent that died before the line above will never send the signal.
         if getppid() != parent {

@@ -6,7 +6,7 @@
 mod node;
 mod settled;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -193,7 +193,22 @@ impl RunningGroup {
     /// One more redis-wrapper, on new ports and with an empty directory. Returns its index.
     pub fn add_redis(&mut self) -> usize {
         let (program, addr, admin) = self.wrapper(Kind::Redis);
-        let client = RedisClient::new(&addr, self.plan.password.as_deref());
+        self.start_redis(program, &addr, admin)
+    }
+
+    /// One more redis-wrapper, on new ports, with the directory of an earlier one, or any other, and more variables. Returns
+    /// its index.
+    pub fn add_redis_at(&mut self, data: &Path, env: &[(&str, &str)]) -> usize {
+        let (program, addr, admin) = self.wrapper(Kind::Redis);
+        let program = program.env("DATA_DIR", data.display().to_string());
+        let program = env
+            .iter()
+            .fold(program, |program, (name, value)| program.env(name, *value));
+        self.start_redis(program, &addr, admin)
+    }
+
+    fn start_redis(&mut self, program: Program, addr: &Addr, admin: Addr) -> usize {
+        let client = RedisClient::new(addr, self.plan.password.as_deref());
         self.redis.push(Node::new(program.start(), client, admin));
         self.redis.len() - 1
     }

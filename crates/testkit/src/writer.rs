@@ -133,6 +133,11 @@ impl Writer {
         locked(&self.written).len()
     }
 
+    /// Who acknowledged the last write.
+    pub fn master(&self) -> Option<Addr> {
+        locked(&self.written).last().map(|write| write.master.clone())
+    }
+
     /// Waits for an acknowledged write that was sent from now on.
     pub async fn wait_write(&self, deadline: Duration) -> Write {
         let now = Instant::now();

@@ -33,6 +33,13 @@ async fn group(zk: &ZooKeeper, watchers: usize) -> RunningGroup {
     group.env(Kind::Sentinel, "DOWN_AFTER", "1500ms").start().await
 }
 
+/// Has a Sentinel move the role by itself, as it does when nothing of ours is quicker.
+async fn stock_failover(group: &RunningGroup) {
+    let sentinel = &group.all_sentinels()[0];
+    let asked = sentinel.command(&["SENTINEL", "FAILOVER", group.name()]).await;
+    asked.expect("a sentinel moves the role");
+}
+
 /// The moment of the first `+switch-master` that any of these Sentinels publishes.
 async fn first_switch(sentinels: Vec<Addr>, name: MasterName) -> Instant {
     let (first, mut heard) = tokio::sync::mpsc::channel(16);
@@ -88,11 +95,10 @@ async fn a_stock_failover_is_published_within_50_ms_of_the_first_switch() {
         let moments = async { tokio::join!(switch, published) };
         let mut listening = tokio::task::JoinSet::new();
         listening.spawn(moments);
-        group.redis(old).program().kill_tree();
+        stock_failover(&group).await;
         let moments = tokio::time::timeout(LONG, listening.join_next()).await;
         let (switch, published) = moments.unwrap().unwrap().unwrap();
         delays.push(published.saturating_duration_since(switch));
-        group.redis(old).program().restart();
         group.wait_settled(LONG).await;
     }
     soak::report(
@@ -137,7 +143,7 @@ async fn a_failover_that_no_watcher_saw_is_right_within_2_s_of_one_starting() {
         for index in (0..group.all_watchers().len()).rev() {
             group.take_watcher(index).program().kill_tree();
         }
-        group.redis(old).program().kill_tree();
+        stock_failover(&group).await;
         let new = eventually("a new master", LONG, async || {
             let mut masters = Vec::new();
             for (index, node) in group.all_redis().iter().enumerate() {
@@ -168,7 +174,6 @@ async fn a_failover_that_no_watcher_saw_is_right_within_2_s_of_one_starting() {
             .await;
         times.push(start.elapsed());
         group.add_watcher();
-        group.redis(old).program().restart();
         group.wait_settled(LONG).await;
     }
     soak::report(

@@ -109,3 +109,34 @@ async fn all_redis_nodes_on_new_ports_are_a_group_again() {
         "{times:?}"
     );
 }
+
+/// Takes more than a minute, so only a soak waits for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn registrations_of_dead_sentinels_go_and_no_others() {
+    if !require(&[Need::ZooKeeper, Need::Redis, Need::Sentinel]) || soak::rounds(0, 1) == 0 {
+        return;
+    }
+    let zk = ZooKeeper::start().await;
+    let group = Group::new(&zk.hosts()).redis(1).sentinels(2).start().await;
+    let parent = group.path("sentinels");
+    let at = |name: &str| format!("{parent}/{name}");
+    let nobody = format!("127.0.0.1 {}", testkit::ports::free());
+    // What old wrappers left: one that is dead, and one that lives, for all that anybody can tell.
+    let living = group.redis(0).addr().contract();
+    group.zk().create(&at("legacy-dead"), &nobody).await;
+    group.zk().create(&at("legacy-living"), &living).await;
+    // What cannot be reached from here, and has an owner who lives.
+    group.zk().create_ephemeral(&at("owned"), &nobody).await;
+    let start = Instant::now();
+    group
+        .zk()
+        .wait_for(&at("legacy-dead"), Duration::from_secs(150), |data| {
+            data.is_none()
+        })
+        .await;
+    let took = start.elapsed();
+    assert!(took >= Duration::from_secs(60), "{took:?}");
+    assert_eq!(group.zk().get(&at("legacy-living")).await, Some(living));
+    assert_eq!(group.zk().get(&at("owned")).await, Some(nobody));
+    soak::report("a dead registration is removed", 1, &soak::spread(&[took]));
+}

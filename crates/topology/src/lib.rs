@@ -7,6 +7,7 @@
 mod addr;
 pub mod conf_file;
 mod event;
+mod family;
 mod hello;
 mod ids;
 mod ranking;
@@ -16,6 +17,7 @@ mod role;
 
 pub use addr::{Addr, AddrError};
 pub use event::{EventError, SentinelEvent, SwitchMaster};
+pub use family::{Branch, Family, Point};
 pub use hello::Hello;
 pub use ids::{Epoch, IdError, MasterName, Quorum, ReplicationId, RunId};
 pub use ranking::{Candidate, Exclusion, Lineage, Ranking, rank};

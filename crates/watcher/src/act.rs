@@ -15,7 +15,7 @@ use crate::verdict::Verdict;
 #[derive(Debug)]
 pub(crate) enum Acted {
     /// It is recorded.
-    Recorded(Desired),
+    Recorded(Box<Desired>),
     /// A znode was missing and has been made; look again.
     Prepared,
     /// Somebody else wrote since the look; look again.
@@ -45,7 +45,7 @@ pub(crate) async fn act(registry: &Registry, look: &Look, verdict: &Verdict) -> 
             Err(error @ CommitError::Unavailable(_)) => return Acted::Failed(error),
         }
     }
-    Acted::Recorded(desired)
+    Acted::Recorded(Box::new(desired))
 }
 
 fn now_ms() -> u64 {

@@ -25,6 +25,7 @@ pub(crate) fn decide(view: &View) -> Verdict {
         StateNode::Known(state) => state,
         StateNode::Missing => return unrecorded(view, Why::NothingRecorded),
         StateNode::Malformed(_) => return unrecorded(view, Why::Unreadable),
+        StateNode::Newer(_) => return Verdict::Nothing(Reason::NewerRecord),
     };
     if state.name != view.group {
         return Verdict::OtherGroup {
@@ -74,6 +75,9 @@ fn newer(view: &View, reported: &MasterRecord, backing: Backing) -> Verdict {
 /// The record and the Sentinels name two masters in one epoch. Gossip between Sentinels never resolves that (they take
 /// strictly higher epochs only), so the next epoch is opened for whichever of the two is a master.
 fn same_epoch(view: &View, state: &State, reported: &MasterRecord) -> Verdict {
+    if matches!(state.phase, Phase::Other(_)) {
+        return Verdict::Nothing(Reason::UnknownPhase);
+    }
     match (view.answer(&state.master.addr), view.answer(&reported.addr)) {
         (Answer::Waiting, _) | (_, Answer::Waiting) => Verdict::Nothing(Reason::Waiting),
         (Answer::Master(_), Answer::Master(_)) => Verdict::Conflict {
@@ -90,7 +94,7 @@ fn same_epoch(view: &View, state: &State, reported: &MasterRecord) -> Verdict {
             publish(view, record, Cause::Repair, Why::EpochNamedTwo)
         }
         (_, Answer::Master(_)) => Verdict::Nothing(Reason::RecordedMayReturn),
-        (_, Answer::Replica | Answer::Loading | Answer::Gone | Answer::Denied(_)) => {
+        (_, Answer::Replica | Answer::Loading | Answer::Busy | Answer::Gone | Answer::Denied(_)) => {
             Verdict::Nothing(Reason::NotMasterYet)
         }
     }
@@ -105,7 +109,7 @@ fn publish(view: &View, record: MasterRecord, cause: Cause, why: Why) -> Verdict
             why,
         }),
         Answer::Waiting => Verdict::Nothing(Reason::Waiting),
-        Answer::Replica | Answer::Loading | Answer::Gone | Answer::Denied(_) => {
+        Answer::Replica | Answer::Loading | Answer::Busy | Answer::Gone | Answer::Denied(_) => {
             Verdict::Nothing(Reason::NotMasterYet)
         }
     }
@@ -113,6 +117,13 @@ fn publish(view: &View, record: MasterRecord, cause: Cause, why: Why) -> Verdict
 
 /// The state stands. Puts right what clients read beside it, once its master answers as one.
 fn keep(view: &View, state: &State, reason: Reason) -> Verdict {
+    let settled = match state.phase {
+        Phase::Settled => true,
+        // The intent of a failover is completed like a claim: the epoch is its own, and its master has answered as one.
+        Phase::Claimed | Phase::Promoting => false,
+        // Only the Sentinels, with a higher epoch, may end what a newer version has begun.
+        Phase::Other(_) => return Verdict::Nothing(Reason::UnknownPhase),
+    };
     let wrong = match (
         view.recorded.master.names(&state.master.addr),
         view.recorded.named.names(&state.master.addr),
@@ -122,17 +133,17 @@ fn keep(view: &View, state: &State, reason: Reason) -> Verdict {
         (true, false) => Some(Wrong::Named),
         (false, false) => Some(Wrong::Both),
     };
-    if state.phase == Phase::Settled && wrong.is_none() {
+    if settled && wrong.is_none() {
         return Verdict::Nothing(reason);
     }
     match (view.answer(&state.master.addr), wrong) {
-        (Answer::Master(run_id), _) if state.phase == Phase::Claimed => Verdict::Settle {
+        (Answer::Master(run_id), _) if !settled => Verdict::Settle {
             run_id: run_id.clone(),
         },
         (Answer::Master(_), Some(wrong)) => Verdict::RepairMaster(wrong),
         (Answer::Master(_), None) => Verdict::Nothing(reason),
         (Answer::Waiting, _) => Verdict::Nothing(Reason::Waiting),
-        (Answer::Replica | Answer::Loading | Answer::Gone | Answer::Denied(_), _) => {
+        (Answer::Replica | Answer::Loading | Answer::Busy | Answer::Gone | Answer::Denied(_), _) => {
             Verdict::Nothing(Reason::NotMasterYet)
         }
     }
@@ -147,7 +158,9 @@ fn recorded_is_gone(view: &View) -> bool {
     let out = match view.recorded.addr().map(|addr| view.answer(addr)) {
         None | Some(Answer::Gone | Answer::Replica) => true,
         // A loading node becomes what its wrapper makes it, and one that denies us may well be the master.
-        Some(Answer::Waiting | Answer::Master(_) | Answer::Loading | Answer::Denied(_)) => false,
+        Some(Answer::Waiting | Answer::Master(_) | Answer::Loading | Answer::Busy | Answer::Denied(_)) => {
+            false
+        }
     };
     out && view.silent_for >= PATIENCE
 }

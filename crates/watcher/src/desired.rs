@@ -2,7 +2,7 @@
 
 use topology::{Addr, Epoch};
 use uuid::Uuid;
-use zkpaths::{Phase, RecordedMaster, State};
+use zkpaths::{Further, Phase, RecordedMaster, State};
 
 use crate::verdict::{Publication, Verdict};
 use crate::view::{StateNode, View};
@@ -30,13 +30,14 @@ impl Desired {
 pub(crate) fn desired(view: &View, verdict: &Verdict, now_ms: u64, fresh: Uuid) -> Option<Desired> {
     let known = match &view.recorded.state {
         StateNode::Known(state) => Some(state.as_ref()),
-        StateNode::Missing | StateNode::Malformed(_) => None,
+        StateNode::Missing | StateNode::Malformed(_) | StateNode::Newer(_) => None,
     };
     let state = match verdict {
         Verdict::Publish(publication) => published(view, known, publication, now_ms, fresh),
         Verdict::Settle { run_id } => {
             let mut state = known?.clone();
             state.phase = Phase::Settled;
+            state.replaces = None;
             state.master.run_id = Some(run_id.clone());
             state
         }
@@ -62,8 +63,10 @@ fn published(
             run_id: Some(publication.run_id.clone()),
         },
         phase: Phase::Settled,
-        cause: publication.cause,
+        cause: publication.cause.clone(),
         since_ms: now_ms,
+        replaces: None,
         known: known.and_then(|state| state.known.clone()),
+        further: Further::default(),
     }
 }

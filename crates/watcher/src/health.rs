@@ -9,6 +9,7 @@ use httpd::{Health, Readiness};
 use supervisor::Notifier;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use topology::MasterName;
 
 use crate::roster::Roster;
 use crate::situation::{Age, Situation};
@@ -68,6 +69,7 @@ struct Facts {
     registered: usize,
     subscribed: usize,
     leads: bool,
+    other_group: Option<MasterName>,
 }
 
 impl Facts {
@@ -83,12 +85,19 @@ impl Facts {
             registered: registered.unwrap_or_default(),
             subscribed: situation.subscribed.borrow().len(),
             leads: situation.leads(),
+            other_group: situation
+                .state()
+                .map(|state| state.name)
+                .filter(|name| *name != situation.group),
         }
     }
 }
 
 fn readiness_of(facts: &Facts) -> Readiness {
     let heard = format!("{} of {} sentinels heard", facts.subscribed, facts.registered);
+    if let (Age::Current, Some(name)) = (facts.copy, &facts.other_group) {
+        return not_ready(format!("the tree belongs to the group `{name}`"));
+    }
     match facts.copy {
         Age::Never => not_ready("ZooKeeper has not been read yet".to_owned()),
         // Without the age, which would make every second another answer.
@@ -114,6 +123,7 @@ mod tests {
             registered,
             subscribed,
             leads: false,
+            other_group: None,
         };
         match readiness_of(&facts) {
             Readiness::Ready { reason } => (true, reason),

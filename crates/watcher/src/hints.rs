@@ -1,4 +1,6 @@
 //! Reasons to look again. A hint says nothing else: what has happened is read from the servers themselves.
+//!
+//! Only one kind is in a hurry: another master was announced. Of all others there may be thousands, and they wait for a breath.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -9,6 +11,7 @@ use tokio::sync::Notify;
 #[derive(Debug, Default)]
 pub(crate) struct Hints {
     woken: Notify,
+    hurry: Notify,
     switched: Mutex<Option<Instant>>,
 }
 
@@ -24,7 +27,13 @@ impl Hints {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .get_or_insert_with(Instant::now);
+        self.hurry.notify_one();
         self.look();
+    }
+
+    /// Waits for an announcement of another master.
+    pub(crate) async fn hurry(&self) {
+        self.hurry.notified().await;
     }
 
     /// Waits for the next hint.

@@ -9,7 +9,6 @@ use topology::Addr;
 use tracing::{debug, error, info, warn};
 
 use crate::act::Acted;
-use crate::metrics::word;
 use crate::observe::LookError;
 use crate::verdict::{Reason, Verdict};
 use crate::view::{AddressNode, Answer, StateNode, View};
@@ -21,10 +20,29 @@ const TOO_LONG: Duration = Duration::from_secs(3);
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
     said: Option<String>,
-    passing: Option<(&'static str, Instant)>,
+    passing: Option<Passing>,
     unreadable: [Option<String>; 3],
     denied: BTreeMap<Addr, String>,
     failing: bool,
+}
+
+/// Something passing that has not passed yet. Its reasons may alternate: together they last, and each is told once.
+#[derive(Debug)]
+struct Passing {
+    since: Instant,
+    told: Vec<&'static str>,
+}
+
+impl Passing {
+    /// Whether `reason` is to be told now.
+    fn is_news(&mut self, reason: &'static str, now: Instant) -> bool {
+        let lasts = now.saturating_duration_since(self.since) >= TOO_LONG;
+        let news = lasts && !self.told.contains(&reason);
+        if news {
+            self.told.push(reason);
+        }
+        news
+    }
 }
 
 impl Journal {
@@ -37,6 +55,7 @@ impl Journal {
         self.denied(view);
         match verdict {
             Verdict::Conflict { epoch, one, other } => {
+                self.passing = None;
                 if self.news(format!("conflict {epoch} {one} {other}")) {
                     error!(
                         %epoch, master = %one, %other,
@@ -45,6 +64,7 @@ impl Journal {
                 }
             }
             Verdict::OtherGroup { recorded } => {
+                self.passing = None;
                 if self.news(format!("other group {recorded}")) {
                     error!(recorded = %recorded, name = %view.group, "the state belongs to a group of another name");
                 }
@@ -84,7 +104,7 @@ impl Journal {
                     latency.map(|latency| u64::try_from(latency.as_millis()).unwrap_or(u64::MAX));
                 match verdict {
                     Verdict::Publish(publication) => {
-                        let cause = word(publication.cause);
+                        let cause = publication.cause.word();
                         info!(%master, %epoch, cause, reason = verdict.word(), elapsed_ms, "master published");
                     }
                     Verdict::Settle { .. } => info!(%master, %epoch, "the claimed master answers; settled"),
@@ -110,12 +130,12 @@ impl Journal {
     }
 
     fn passing(&mut self, view: &View, reason: &'static str, now: Instant) {
-        let since = match self.passing {
-            Some((before, since)) if before == reason => since,
-            Some(_) | None => now,
-        };
-        self.passing = Some((reason, since));
-        if now.saturating_duration_since(since) >= TOO_LONG && self.news(reason.to_owned()) {
+        let passing = self.passing.get_or_insert_with(|| Passing {
+            since: now,
+            told: Vec::new(),
+        });
+        if passing.is_news(reason, now) {
+            self.said = Some(reason.to_owned());
             let master = view.recorded.addr().map(ToString::to_string);
             let said = |(addr, answer): (&Addr, &Answer)| format!("{addr} {}", answer.word());
             let answers = view.nodes.iter().map(said).collect::<Vec<_>>().join(", ");
@@ -132,7 +152,7 @@ impl Journal {
                     self.denied.insert(addr.clone(), why.clone());
                 }
                 Answer::Denied(_) | Answer::Waiting => {}
-                Answer::Master(_) | Answer::Replica | Answer::Loading | Answer::Gone => {
+                Answer::Master(_) | Answer::Replica | Answer::Loading | Answer::Busy | Answer::Gone => {
                     self.denied.remove(addr);
                 }
             }
@@ -143,7 +163,7 @@ impl Journal {
     fn unreadable(&mut self, view: &View) {
         let recorded = &view.recorded;
         let state = match &recorded.state {
-            StateNode::Malformed(why) => Some(why),
+            StateNode::Malformed(why) | StateNode::Newer(why) => Some(why),
             StateNode::Missing | StateNode::Known(_) => None,
         };
         let malformed = |node| match node {
@@ -172,5 +192,24 @@ impl Journal {
         let news = self.said.as_ref() != Some(&what);
         self.said = Some(what);
         news
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_pass_is_told_once_for_each_reason_even_if_they_alternate() {
+        let start = Instant::now();
+        let mut passing = Passing {
+            since: start,
+            told: Vec::new(),
+        };
+        let told: Vec<(u64, &str)> = (0..40)
+            .map(|n| (n * 250, if n % 2 == 0 { "waiting" } else { "no-majority" }))
+            .filter(|(ms, reason)| passing.is_news(reason, start + Duration::from_millis(*ms)))
+            .collect();
+        assert_eq!(told, [(3000, "waiting"), (3250, "no-majority")]);
     }
 }

@@ -16,7 +16,7 @@ use crate::roster::Roster;
 use crate::situation::Situation;
 
 /// One label.
-type Label = [(&'static str, &'static str); 1];
+type Label = [(&'static str, String); 1];
 
 /// What is counted. Clones count into the same.
 #[derive(Debug, Clone)]
@@ -41,7 +41,11 @@ impl Metrics {
             latency: Histogram::new(exponential_buckets_range(0.001, 10.0, 13)),
         };
         for cause in [Cause::Failover, Cause::Repair] {
-            drop(metrics.publishes.get_or_create(&[("cause", word(cause))]));
+            drop(
+                metrics
+                    .publishes
+                    .get_or_create(&[("cause", cause.word().to_owned())]),
+            );
         }
         let mut registry = Registry::with_prefix("redis_zk_watcher");
         registry.register("looks", "Looks at the group", metrics.looks.clone());
@@ -83,8 +87,10 @@ impl Metrics {
     }
 
     /// A master was recorded; `latency` since a Sentinel announced it, where one did.
-    pub(crate) fn published(&self, cause: Cause, latency: Option<Duration>) {
-        self.publishes.get_or_create(&[("cause", word(cause))]).inc();
+    pub(crate) fn published(&self, cause: &Cause, latency: Option<Duration>) {
+        self.publishes
+            .get_or_create(&[("cause", cause.word().to_owned())])
+            .inc();
         if let Some(latency) = latency {
             self.latency.observe(latency.as_secs_f64());
         }
@@ -98,17 +104,6 @@ impl Metrics {
     /// Two masters in one epoch.
     pub(crate) fn conflict(&self) {
         self.conflicts.inc();
-    }
-}
-
-/// The word of a cause, as in the state.
-pub(crate) fn word(cause: Cause) -> &'static str {
-    match cause {
-        Cause::FirstStart => "first-start",
-        Cause::TakeOver => "take-over",
-        Cause::PromotedMember => "promoted-member",
-        Cause::Failover => "failover",
-        Cause::Repair => "repair",
     }
 }
 
@@ -156,7 +151,7 @@ impl Collector for Levels {
         )?;
         gauge(
             &mut encoder,
-            "session_up",
+            "zookeeper_session_up",
             "1 while the ZooKeeper session is up",
             u32::from(now.session_up()),
         )

@@ -193,6 +193,7 @@ impl Observer {
                     Role::Replica { .. } => Answer::Replica,
                 },
                 Ok(Probe::Loading) => Answer::Loading,
+                Ok(Probe::Busy) => Answer::Busy,
                 Ok(Probe::Denied(why)) => Answer::Denied(why),
                 Ok(Probe::Refused | Probe::Unreachable) | Err(_) => Answer::Gone,
             };
@@ -218,7 +219,10 @@ fn state_node(znode: Option<&Znode>) -> StateNode {
     match znode.map(|znode| State::decode(&znode.data)) {
         None | Some(Ok(None)) => StateNode::Missing,
         Some(Ok(Some(state))) => StateNode::Known(Box::new(state)),
-        Some(Err(why)) => StateNode::Malformed(damage(&why, znode)),
+        Some(Err(why @ PayloadError::Newer { .. })) => StateNode::Newer(program::chain(&why)),
+        Some(Err(why @ (PayloadError::Json { .. } | PayloadError::Address { .. }))) => {
+            StateNode::Malformed(damage(&why, znode))
+        }
     }
 }
 

@@ -11,6 +11,14 @@ use crate::verdict::{Reason, Verdict};
 pub(crate) const PERIOD: Duration = Duration::from_secs(5);
 /// The longest time between looks while something is going on.
 pub(crate) const CEILING: Duration = Duration::from_millis(500);
+/// The least time between two looks.
+const BREATH: Duration = Duration::from_millis(1);
+/// The same, while one hint follows the other without end: a flood of events must not become a flood of questions.
+pub(crate) const LONG_BREATH: Duration = Duration::from_millis(64);
+/// So many looks in a row may hints cause before the breaths grow. A failover needs fewer.
+const IN_A_ROW: u32 = 40;
+/// A look that rests on facts older than this is not acted upon: the program was halted meanwhile.
+pub(crate) const FRESH: Duration = Duration::from_secs(4);
 /// How long a standby leaves it to the leader to put things right.
 pub(crate) const COURTESY: Duration = Duration::from_secs(1);
 
@@ -37,6 +45,8 @@ pub(crate) enum Turn {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Pace {
     passing: u32,
+    /// Looks in a row that a hint caused before their time.
+    woken: u32,
     wrong_since: Option<Instant>,
 }
 
@@ -44,10 +54,25 @@ impl Pace {
     /// Something happened: what goes on next goes on quickly.
     pub(crate) fn woken(&mut self) {
         self.passing = 0;
+        self.woken = self.woken.saturating_add(1);
     }
 
-    /// What to do about the verdict of a look that ended now.
-    pub(crate) fn turn(&mut self, verdict: &Verdict, part: Part, now: Instant) -> Turn {
+    /// Nothing happened until the next look was due.
+    pub(crate) fn rested(&mut self) {
+        self.woken = 0;
+    }
+
+    /// How long to wait before the next look, whatever happens; an announced master need not.
+    pub(crate) fn breath(&self) -> Duration {
+        let beyond = self.woken.saturating_sub(IN_A_ROW);
+        (BREATH * 2_u32.pow(beyond.min(16))).min(LONG_BREATH)
+    }
+
+    /// What to do about the verdict of a look that `began` then and ended now.
+    pub(crate) fn turn(&mut self, verdict: &Verdict, part: Part, began: Instant, now: Instant) -> Turn {
+        if verdict.writes() && now.saturating_duration_since(began) >= FRESH {
+            return Turn::Wait(Duration::ZERO);
+        }
         if !verdict.writes() {
             self.wrong_since = None;
         }
@@ -68,7 +93,7 @@ impl Pace {
     pub(crate) fn after_act(&mut self, written: Written) -> Duration {
         match written {
             Written::Done => {
-                *self = Self::default();
+                (self.passing, self.wrong_since) = (0, None);
                 PERIOD
             }
             Written::Not => self.doubling(Duration::from_millis(5)),
@@ -97,6 +122,8 @@ impl Pace {
             | Reason::UpToDate
             | Reason::Stale
             | Reason::SentinelsAstray
+            | Reason::UnknownPhase
+            | Reason::NewerRecord
             | Reason::NoSentinels
             | Reason::NoReports => Duration::from_millis(10),
         };
@@ -136,7 +163,7 @@ mod tests {
         };
         let now = Instant::now();
         (0..times)
-            .map(|_| wait(pace.turn(&Verdict::Nothing(reason), Part::Leader, now)))
+            .map(|_| wait(pace.turn(&Verdict::Nothing(reason), Part::Leader, now, now)))
             .collect()
     }
 
@@ -159,22 +186,54 @@ mod tests {
         let settle = Verdict::Settle {
             run_id: sample::run_id(1),
         };
+        let turn = |pace: &mut Pace, verdict: &Verdict, part, at| pace.turn(verdict, part, at, at);
         let mut pace = Pace::default();
-        assert_eq!(pace.turn(&settle, Part::Leader, start), Turn::Act);
-        assert_eq!(pace.turn(&settle, Part::Standby, start), Turn::Wait(COURTESY));
-        let half = start + COURTESY / 2;
-        assert_eq!(pace.turn(&settle, Part::Standby, half), Turn::Wait(COURTESY / 2));
-        assert_eq!(pace.turn(&settle, Part::Standby, start + COURTESY), Turn::Act);
-        // Put right by the leader meanwhile: the next wrong is a new one.
-        let _ = pace.turn(
-            &Verdict::Nothing(Reason::UpToDate),
-            Part::Standby,
-            start + COURTESY,
-        );
+        assert_eq!(turn(&mut pace, &settle, Part::Leader, start), Turn::Act);
         assert_eq!(
-            pace.turn(&settle, Part::Standby, start + COURTESY),
+            turn(&mut pace, &settle, Part::Standby, start),
             Turn::Wait(COURTESY)
         );
+        let (half, end) = (start + COURTESY / 2, start + COURTESY);
+        assert_eq!(
+            turn(&mut pace, &settle, Part::Standby, half),
+            Turn::Wait(COURTESY / 2)
+        );
+        assert_eq!(turn(&mut pace, &settle, Part::Standby, end), Turn::Act);
+        // Put right by the leader meanwhile: the next wrong is a new one.
+        let _ = turn(&mut pace, &Verdict::Nothing(Reason::UpToDate), Part::Standby, end);
+        assert_eq!(turn(&mut pace, &settle, Part::Standby, end), Turn::Wait(COURTESY));
+    }
+
+    #[test]
+    fn what_was_seen_before_a_halt_is_looked_at_again() {
+        let began = Instant::now();
+        let settle = Verdict::Settle {
+            run_id: sample::run_id(1),
+        };
+        for part in [Part::Leader, Part::Standby] {
+            let turn = Pace::default().turn(&settle, part, began, began + FRESH);
+            assert_eq!(turn, Turn::Wait(Duration::ZERO));
+        }
+        let slow = began + FRESH / 2;
+        assert_eq!(
+            Pace::default().turn(&settle, Part::Leader, began, slow),
+            Turn::Act
+        );
+    }
+
+    #[test]
+    fn a_flood_of_hints_is_breathed_through_and_a_burst_is_not() {
+        let mut pace = Pace::default();
+        for _ in 0..IN_A_ROW {
+            pace.woken();
+            assert_eq!(pace.breath(), BREATH);
+        }
+        for _ in 0..100 {
+            pace.woken();
+        }
+        assert_eq!(pace.breath(), LONG_BREATH);
+        pace.rested();
+        assert_eq!(pace.breath(), BREATH);
     }
 
     #[test]

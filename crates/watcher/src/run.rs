@@ -31,7 +31,7 @@ use crate::pages;
 use crate::situation::{Glance, Situation};
 use crate::watch::{Ended, Watch};
 
-/// How long the end may take at most; ZooKeeper gets two seconds of it, clients one.
+/// How long the end may take at most, `STOP_GRACE` permitting; ZooKeeper gets two seconds of it, clients one, at the same time.
 const END: Duration = Duration::from_secs(4);
 
 /// Why the watcher does not run.
@@ -65,13 +65,14 @@ enum Refusal {
 /// Runs the watcher to its exit code.
 pub async fn run(config: Config, process: Process) -> Exit {
     let tasks = Tasks::new(process.stop.token());
+    let end = END.min(config.stop_grace);
     let exit = match begin(&config, &process, &tasks) {
         Ok((registry, watch)) => {
             let ended = watch.run(tasks.stop().clone()).await;
             process.notifier.stopping();
             tasks.stop().cancel();
             // The lock is released for others at once, while clients still read their answers.
-            registry.close().await;
+            let _ = tokio::join!(tokio::time::timeout(end, registry.close()), tasks.shutdown(end));
             match ended {
                 Ended::Stopped => Exit::Clean,
                 Ended::OtherGroup { recorded } => {
@@ -80,9 +81,11 @@ pub async fn run(config: Config, process: Process) -> Exit {
                 }
             }
         }
-        Err((why, exit)) => refuse(&why, exit),
+        Err((why, exit)) => {
+            let _ = tasks.shutdown(end).await;
+            refuse(&why, exit)
+        }
     };
-    let _ = tasks.shutdown(END.min(config.stop_grace)).await;
     if tasks.failure().is_some() {
         Exit::Internal
     } else {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use topology::{Addr, Epoch, MasterRecord, RunId};
 use uuid::Uuid;
-use zkpaths::{Cause, Phase, RecordedMaster, State};
+use zkpaths::{Cause, Further, Phase, RecordedMaster, State};
 
 use crate::view::{self, AddressNode, Answer, Recorded, Sighting, StateNode};
 
@@ -33,7 +33,9 @@ pub(crate) fn state(epoch: u64, master: u8, phase: Phase) -> State {
         phase,
         cause: Cause::FirstStart,
         since_ms: 1,
+        replaces: None,
         known: None,
+        further: Further::default(),
     }
 }
 

@@ -34,7 +34,7 @@ impl Silence {
             None | Some(Answer::Gone | Answer::Replica) => true,
             // The look was decided before the answer came: no news.
             Some(Answer::Waiting) => self.since.is_some() && self.of == of,
-            Some(Answer::Master(_) | Answer::Loading | Answer::Denied(_)) => false,
+            Some(Answer::Master(_) | Answer::Loading | Answer::Busy | Answer::Denied(_)) => false,
         };
         let since = match (silent, self.since) {
             (true, Some(since)) if self.of == of => Some(since),
@@ -69,6 +69,7 @@ mod tests {
         for answer in [
             Answer::Master(RunId::from_bytes([1; 20])),
             Answer::Loading,
+            Answer::Busy,
             Answer::Denied("NOAUTH".to_owned()),
         ] {
             let silence = silence.clone().after(&seen(answer), after(3000));

@@ -82,6 +82,10 @@ pub(crate) enum Reason {
     Stale,
     /// The Sentinels name another master in the record's epoch, which is none; the recorded one is.
     SentinelsAstray,
+    /// The record is in a phase that only a newer version knows, and can complete.
+    UnknownPhase,
+    /// The record has a shape that only a newer version can read.
+    NewerRecord,
     /// No Sentinel is registered.
     NoSentinels,
     /// None of the registered Sentinels answers with a master.
@@ -103,6 +107,8 @@ impl Reason {
             Reason::UpToDate
             | Reason::Stale
             | Reason::SentinelsAstray
+            | Reason::UnknownPhase
+            | Reason::NewerRecord
             | Reason::NoSentinels
             | Reason::NoReports => false,
             Reason::NoMajority | Reason::NotMasterYet | Reason::RecordedMayReturn | Reason::Waiting => true,
@@ -115,6 +121,8 @@ impl Reason {
             Reason::UpToDate => "up-to-date",
             Reason::Stale => "sentinels-stale",
             Reason::SentinelsAstray => "sentinels-astray",
+            Reason::UnknownPhase => "unknown-phase",
+            Reason::NewerRecord => "newer-record",
             Reason::NoSentinels => "no-sentinels",
             Reason::NoReports => "no-reports",
             Reason::NoMajority => "no-majority",

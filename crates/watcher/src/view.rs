@@ -49,6 +49,8 @@ pub(crate) enum Answer {
     Replica,
     /// It is reading its data set and may become either.
     Loading,
+    /// A script holds it; it may be either.
+    Busy,
     /// Nobody listens there, or nothing came back in time.
     Gone,
     /// Somebody answers, but not to us: credentials, or no Redis at all. With the reason, for the log.
@@ -63,6 +65,7 @@ impl Answer {
             Answer::Master(_) => "master",
             Answer::Replica => "replica",
             Answer::Loading => "loading",
+            Answer::Busy => "busy",
             Answer::Gone => "gone",
             Answer::Denied(_) => "denied",
         }
@@ -87,6 +90,8 @@ pub(crate) enum StateNode {
     Missing,
     /// Bytes that are no state; shortened, for the log.
     Malformed(String),
+    /// A state in a newer version's shape. It is not ours to write over; why, for the log.
+    Newer(String),
     /// The group's memory.
     Known(Box<State>),
 }
@@ -122,7 +127,7 @@ impl Recorded {
     pub(crate) fn addr(&self) -> Option<&Addr> {
         match &self.state {
             StateNode::Known(state) => Some(&state.master.addr),
-            StateNode::Missing | StateNode::Malformed(_) => self.master.addr(),
+            StateNode::Missing | StateNode::Malformed(_) | StateNode::Newer(_) => self.master.addr(),
         }
     }
 }

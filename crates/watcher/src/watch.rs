@@ -21,9 +21,6 @@ use crate::situation::Glance;
 use crate::verdict::{Reason, Verdict};
 use crate::view::{StateNode, View};
 
-/// The least time between two looks, so that a flood of events does not become a flood of questions.
-const BREATH: Duration = Duration::from_millis(1);
-
 /// Everything the loop needs and remembers.
 pub(crate) struct Watch {
     registry: Registry,
@@ -91,12 +88,16 @@ impl Watch {
                 Next::LookIn(wait) => jittered(wait, rand::random()),
                 Next::End(ended) => return ended,
             };
-            tokio::time::sleep(BREATH).await;
+            tokio::select! {
+                () = stop.cancelled() => return Ended::Stopped,
+                () = tokio::time::sleep(self.pace.breath()) => {}
+                () = self.hints.hurry() => {}
+            }
             tokio::select! {
                 () = stop.cancelled() => return Ended::Stopped,
                 () = self.hints.next() => self.pace.woken(),
                 changed = self.part.changed() => if changed.is_err() { return Ended::Stopped },
-                () = tokio::time::sleep(wait) => {}
+                () = tokio::time::sleep(wait) => self.pace.rested(),
             }
         }
     }
@@ -144,7 +145,7 @@ impl Watch {
         self.ours |=
             matches!(&look.view.recorded.state, StateNode::Known(state) if state.name == look.view.group);
         let part = *self.part.borrow_and_update();
-        match self.pace.turn(verdict, part, Instant::now()) {
+        match self.pace.turn(verdict, part, began, Instant::now()) {
             Turn::Wait(wait) => Next::LookIn(wait),
             Turn::Act => Next::LookIn(self.act(look, verdict).await),
         }
@@ -155,7 +156,7 @@ impl Watch {
         let latency = self.hints.switched_at().map(|at| at.elapsed());
         let written = match (&acted, verdict) {
             (Acted::Recorded(desired), Verdict::Publish(_)) => {
-                self.metrics.published(desired.state.cause, latency);
+                self.metrics.published(&desired.state.cause, latency);
                 self.hints.settled(Instant::now());
                 Written::Done
             }

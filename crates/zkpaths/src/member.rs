@@ -12,6 +12,9 @@ use crate::payload::{from_json, to_json};
 pub struct Member {
     /// Identity of the wrapper process, new at each start.
     pub id: Uuid,
+    /// Identity of its data directory, as under `/redis/nodes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<Uuid>,
     /// Where clients and replicas reach this Redis.
     pub addr: Addr,
     /// Where its wrapper answers `/healthz`, `/ready`, `/role` and `/metrics`, if it does.
@@ -39,6 +42,9 @@ pub struct Member {
     pub server_version: String,
     /// Version of the wrapper.
     pub version: String,
+    /// Why its wrapper has fenced it, where it has: it takes no writes until its lease is renewed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fenced: Option<String>,
     /// When this was read, in milliseconds since 1970.
     pub at_ms: u64,
 }
@@ -63,6 +69,7 @@ mod tests {
     fn reads_what_it_writes() {
         let member = Member {
             id: Uuid::nil(),
+            node: Some(Uuid::max()),
             addr: "127.0.0.1:6379".parse().unwrap(),
             admin: None,
             role: Role::Replica {
@@ -77,6 +84,7 @@ mod tests {
             priority: 100,
             server_version: "7.0.15".to_owned(),
             version: "0.1.0".to_owned(),
+            fenced: None,
             at_ms: 5,
         };
         let bytes = member.encode();

@@ -139,6 +139,41 @@ impl Tree {
         self.identity(id).child("holder")
     }
 
+    /// `/redis/lease`: JSON [`crate::Lease`], the master's permission to take writes.
+    pub fn lease(&self) -> ZkPath {
+        self.0.child("lease")
+    }
+
+    /// `/redis/history`: parent of the finished failovers.
+    pub fn history(&self) -> ZkPath {
+        self.0.child("history")
+    }
+
+    /// `/redis/nodes`: parent of what each data directory is known to hold.
+    pub fn nodes(&self) -> ZkPath {
+        self.0.child("nodes")
+    }
+
+    /// `/redis/nodes/<node id>`: one data directory; persistent.
+    pub fn node(&self, id: Uuid) -> ZkPath {
+        self.nodes().child(&id.to_string())
+    }
+
+    /// `/redis/candidates`: parent of those that wait for a cold start's decision.
+    pub fn candidates(&self) -> ZkPath {
+        self.0.child("candidates")
+    }
+
+    /// `/redis/candidates/<uuid>`: one of them; ephemeral.
+    pub fn candidate(&self, id: Uuid) -> ZkPath {
+        self.candidates().child(&id.to_string())
+    }
+
+    /// `/redis/pause`: while it exists and has not run out, nobody moves the master role by itself.
+    pub fn pause(&self) -> ZkPath {
+        self.0.child("pause")
+    }
+
     /// `/redis/locks`: parent of the locks.
     pub fn locks(&self) -> ZkPath {
         self.0.child("locks")
@@ -162,6 +197,7 @@ impl Tree {
             self.masters(),
             self.sentinels(),
             self.state(),
+            self.lease(),
             self.members(),
         ]);
         parents.extend([self.identities(), self.locks()]);

@@ -23,6 +23,17 @@ pub enum PayloadError {
         #[source]
         source: serde_json::Error,
     },
+    /// JSON of the kind expected, but not of a shape that this version knows.
+    #[error(
+        "`{content}` has a shape this version does not know; update this program, or correct what was edited by hand"
+    )]
+    Newer {
+        /// What was read, shortened.
+        content: String,
+        /// What is not known.
+        #[source]
+        source: serde_json::Error,
+    },
 }
 
 fn shown(bytes: &[u8]) -> String {
@@ -34,6 +45,20 @@ pub(crate) fn from_json<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<
         content: shown(bytes),
         source,
     })
+}
+
+/// Tells a newer version's value from damage: it is whole JSON, and has the fields that every version writes.
+pub(crate) fn newer_or(error: PayloadError, bytes: &[u8], always: &[&str]) -> PayloadError {
+    type Fields = serde_json::Map<String, serde_json::Value>;
+    let fields = serde_json::from_slice::<Fields>(bytes);
+    match (error, fields) {
+        (PayloadError::Json { content, source }, Ok(fields))
+            if always.iter().all(|name| fields.contains_key(*name)) =>
+        {
+            PayloadError::Newer { content, source }
+        }
+        (error, _) => error,
+    }
 }
 
 #[expect(
@@ -94,6 +119,8 @@ mod tests {
             let _ = decode_master(&bytes);
             let _ = crate::State::decode(&bytes);
             let _ = crate::Member::decode(&bytes);
+            let _ = crate::Node::decode(&bytes);
+            let _ = crate::Candidacy::decode(&bytes);
         }
     }
 }

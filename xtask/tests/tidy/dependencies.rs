@@ -18,6 +18,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("instance", &["topology"]),
     ("supervisor", &[]),
     ("httpd", &[]),
+    // what we do
+    ("failover", &["topology", "zkpaths", "registry", "instance"]),
     // the programs
     ("program", &["settings", "registry", "instance", "supervisor"]),
     ("redis-wrapper", EVERYTHING_BELOW),
@@ -36,6 +38,7 @@ const EVERYTHING_BELOW: &[&str] = &[
     "instance",
     "supervisor",
     "httpd",
+    "failover",
     "program",
 ];
 

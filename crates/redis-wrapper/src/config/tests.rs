@@ -39,6 +39,8 @@ fn a_small_environment_is_enough() {
         (None, None, None)
     );
     assert_eq!(config.stop_grace, Duration::from_secs(10));
+    assert_eq!(config.lease.length, Some(Duration::from_millis(1500)));
+    assert_eq!(config.durability, settings::Durability::Async);
     assert_eq!(config.child_args, ["--maxmemory", "1gb"]);
 }
 
@@ -64,10 +66,12 @@ fn a_hostile_environment_is_one_list_of_every_problem() {
         ("TLS_KEY", "/nowhere/key"),
         ("RUN_AS", "redis:"),
         ("STOP_GRACE", "soon"),
+        ("LEASE", "2m"),
+        ("DURABILITY", "always"),
         ("LOG_FORMAT", "xml"),
         ("RUST_LOG", "registry=loud"),
         // Another program's: not this one's business.
-        ("DOWN_AFTER", "never"),
+        ("FAILOVER_TIMEOUT", "never"),
     ];
     let problems = read(&["--bogus", "--redis-password", SECRET], &hostile).unwrap_err();
     let text = problems.to_string();

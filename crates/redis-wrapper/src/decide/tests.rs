@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use instance::{Flags, Snapshot};
 use proptest::prelude::*;
-use topology::{LinkStatus, Replication, RunId};
+use topology::{Addr, LinkStatus, Replication, RunId};
 use uuid::Uuid;
-use zkpaths::{Cause, Known, Member, Phase, RecordedMaster, State};
+use zkpaths::{Cause, Further, Known, Member, Phase, RecordedMaster, State};
 
+use super::address::TakenBy;
+use super::cold::WhyWin;
 use super::*;
-use crate::view::SentinelReport;
+use crate::view::{OwnAddress, SentinelReport};
 
 const ME: u16 = 7000;
 const NOW: Duration = Duration::ZERO;
@@ -51,6 +53,7 @@ fn replica_of(master: u16, offset: i64) -> Probe {
 fn empty_view() -> View {
     View {
         me: addr(ME),
+        own: OwnAddress::default(),
         name: "master1".parse().unwrap(),
         recorded: Recorded::Nobody,
         sentinels: Vec::new(),
@@ -58,6 +61,7 @@ fn empty_view() -> View {
         known_replicas: std::collections::BTreeSet::new(),
         members: Vec::new(),
         probes: BTreeMap::new(),
+        field: cold::Field::default(),
     }
 }
 
@@ -73,14 +77,43 @@ fn recorded(port: u16, epoch: u64) -> Recorded {
         phase: Phase::Settled,
         cause: Cause::FirstStart,
         since_ms: 0,
+        replaces: None,
         known: Some(Known {
             id: lineage(),
             offset: 1,
         }),
+        further: Further::default(),
     }))
 }
 
+fn member(id: u8, port: u16) -> Member {
+    Member {
+        id: Uuid::from_bytes([id; 16]),
+        node: None,
+        addr: addr(port),
+        admin: None,
+        role: Role::Master,
+        run_id: RunId::from_bytes([id; 20]),
+        replication_id: lineage(),
+        second_replication_id: RunId::from_bytes([0; 20]),
+        second_offset: -1,
+        offset: 0,
+        link: None,
+        priority: 100,
+        server_version: String::new(),
+        version: String::new(),
+        fenced: None,
+        at_ms: 0,
+    }
+}
+
 impl View {
+    fn in_phase(mut self, word: &str) -> Self {
+        if let Recorded::State(state) = &mut self.recorded {
+            state.phase = Phase::from(word.to_owned());
+        }
+        self
+    }
     fn recording(mut self, port: u16, epoch: u64) -> Self {
         self.recorded = recorded(port, epoch);
         self
@@ -90,23 +123,20 @@ impl View {
         self
     }
     fn member(mut self, port: u16, probe: Probe) -> Self {
-        self.members.push(Member {
-            id: Uuid::nil(),
-            addr: addr(port),
-            admin: None,
-            role: Role::Master,
-            run_id: RunId::from_bytes([8; 20]),
-            replication_id: lineage(),
-            second_replication_id: RunId::from_bytes([0; 20]),
-            second_offset: -1,
-            offset: 0,
-            link: None,
-            priority: 100,
-            server_version: String::new(),
-            version: String::new(),
-            at_ms: 0,
-        });
+        self.members.push(member(1, port));
         self.answering(port, probe)
+    }
+    fn namesake(mut self, id: u8) -> Self {
+        self.own.members.push(member(id, ME));
+        self
+    }
+    fn at_home(mut self, probe: Probe) -> Self {
+        self.own.probe = Some(probe);
+        self
+    }
+    fn held_for(mut self, held_for: Duration) -> Self {
+        self.own.held_for = held_for;
+        self
     }
     fn sentinel(mut self, port: u16, epoch: u64, flags: Flags) -> Self {
         let sentinel = addr(26000 + u16::try_from(self.sentinels.len()).unwrap());
@@ -148,7 +178,11 @@ fn replica(of: u16, why: WhyReplica) -> Plan {
 fn promotes(view: &View, waited: Duration, port: u16, because: WhyPromote) {
     match decide(view, waited) {
         Plan::Promote { candidate, why } => assert_eq!((candidate.addr.port(), why), (port, because)),
-        other @ (Plan::Master { .. } | Plan::Replica { .. } | Plan::Wait(_) | Plan::Refuse(_)) => {
+        other @ (Plan::Master { .. }
+        | Plan::Replica { .. }
+        | Plan::Wait(_)
+        | Plan::StandBy(_)
+        | Plan::Refuse(_)) => {
             panic!("{other:?}")
         }
     }
@@ -162,6 +196,7 @@ fn the_first_node_becomes_master() {
         &Plan::Master {
             epoch: Epoch(0),
             why: WhyMaster::FirstStart,
+            disk: WhyWin::Alone,
         },
     );
 }
@@ -246,6 +281,7 @@ fn a_returning_master_resumes_alone() {
         &Plan::Master {
             epoch: Epoch(3),
             why: WhyMaster::ResumeAlone,
+            disk: WhyWin::Alone,
         },
     );
 }
@@ -260,6 +296,7 @@ fn members_that_do_not_answer_may_hold_data() {
         &Plan::Master {
             epoch: Epoch(3),
             why: WhyMaster::ResumeAlone,
+            disk: WhyWin::Alone,
         },
     );
 }
@@ -296,6 +333,7 @@ fn everything_gone_is_taken_over_above_every_epoch() {
         &Plan::Master {
             epoch: Epoch(7),
             why: WhyMaster::RecordedIsGone,
+            disk: WhyWin::Alone,
         },
     );
 }
@@ -330,6 +368,7 @@ fn an_empty_replica_is_not_promoted() {
         &Plan::Master {
             epoch: Epoch(4),
             why: WhyMaster::RecordedIsGone,
+            disk: WhyWin::Alone,
         },
     );
 }
@@ -353,7 +392,114 @@ fn refused_credentials_are_an_error_in_the_end() {
         .recording(1, 3)
         .answering(1, Probe::Denied("NOAUTH".to_owned()));
     check(&view, NOW, &Plan::Wait(WhyWait::MasterDenies));
-    check(&view, PATIENCE, &Plan::Refuse(WhyRefuse::MasterDenies(addr(1))));
+    let refused = WhyRefuse::MasterDenies {
+        master: addr(1),
+        reason: "NOAUTH".to_owned(),
+    };
+    check(&view, PATIENCE, &Plan::Refuse(refused));
+}
+
+#[test]
+fn a_master_held_by_a_script_is_followed_however_long_that_takes() {
+    let view = empty_view().recording(1, 3).answering(1, Probe::Busy);
+    for waited in [NOW, PATIENCE * 10] {
+        check(&view, waited, &replica(1, WhyReplica::MasterIsBusy));
+    }
+}
+
+#[test]
+fn a_member_held_by_a_script_holds_data_like_one_that_loads() {
+    for probe in [Probe::Busy, Probe::Loading] {
+        for view in [
+            empty_view().member(2, probe.clone()),
+            empty_view().recording(ME, 3).member(2, probe.clone()),
+            empty_view()
+                .recording(1, 3)
+                .answering(1, Probe::Refused)
+                .member(2, probe.clone()),
+        ] {
+            check(&view, PATIENCE * 10, &Plan::Wait(WhyWait::MembersUnclear));
+        }
+    }
+}
+
+#[test]
+fn an_address_that_somebody_else_has_is_waited_for_and_then_refused() {
+    let member = |id: u8| TakenBy::Member {
+        id: Uuid::from_bytes([id; 16]),
+        run_id: RunId::from_bytes([id; 20]),
+    };
+    let answers = || snapshot(Role::Master, 9);
+    let stranger = TakenBy::Stranger {
+        run_id: RunId::from_bytes([8; 20]),
+    };
+    let unnamed = |what: &str| TakenBy::Unnamed(what.to_owned());
+    let mut claimed = empty_view();
+    claimed.own.claimed_by = Some(Uuid::max());
+    let table = [
+        // A NAT that leads to the other one, to us, or nowhere.
+        (empty_view().namesake(5).at_home(answers()), member(5)),
+        (empty_view().namesake(5).at_home(Probe::Refused), member(5)),
+        (empty_view().namesake(5).at_home(Probe::Unreachable), member(5)),
+        (empty_view().namesake(5), member(5)),
+        // Of several the one that answers.
+        (empty_view().namesake(8).namesake(9).at_home(answers()), member(8)),
+        (
+            empty_view().namesake(8).namesake(9).at_home(Probe::Refused),
+            member(9),
+        ),
+        // Whatever is recorded.
+        (empty_view().recording(ME, 3).namesake(5), member(5)),
+        (
+            empty_view()
+                .recording(1, 3)
+                .answering(1, snapshot(Role::Master, 9))
+                .namesake(5),
+            member(5),
+        ),
+        // Nobody is registered there.
+        (empty_view().at_home(answers()), stranger),
+        (
+            empty_view().at_home(Probe::Loading),
+            unnamed("it is loading its data set"),
+        ),
+        (empty_view().at_home(Probe::Busy), unnamed("a script holds it")),
+        (
+            empty_view().at_home(Probe::Denied("NOAUTH".to_owned())),
+            unnamed("NOAUTH"),
+        ),
+        (claimed, TakenBy::Claimant { node: Uuid::max() }),
+    ];
+    for (view, by) in table {
+        let wait = Plan::StandBy(StandBy::AddressTaken { by: by.clone() });
+        // What else was waited for does not count.
+        check(&view, PATIENCE * 10, &wait);
+        let refuse = Plan::Refuse(WhyRefuse::AddressTaken { by });
+        check(&view.held_for(PATIENCE), NOW, &refuse);
+    }
+}
+
+#[test]
+fn a_predecessor_gets_as_long_as_its_session_may_last() {
+    let mut view = empty_view().namesake(5).held_for(PATIENCE * 2);
+    view.own.session = PATIENCE * 2;
+    assert!(matches!(
+        decide(&view, NOW),
+        Plan::StandBy(StandBy::AddressTaken { .. })
+    ));
+    let late = view.held_for(PATIENCE * 3);
+    assert!(matches!(
+        decide(&late, NOW),
+        Plan::Refuse(WhyRefuse::AddressTaken { .. })
+    ));
+}
+
+#[test]
+fn an_address_where_nobody_is_is_ours() {
+    for probe in [Probe::Refused, Probe::Unreachable] {
+        let view = empty_view().at_home(probe).held_for(PATIENCE);
+        assert!(matches!(decide(&view, NOW), Plan::Master { .. }));
+    }
 }
 
 #[test]
@@ -365,11 +511,38 @@ fn two_masters_are_waited_for() {
     check(&view, NOW, &Plan::Wait(WhyWait::TwoMasters));
 }
 
+#[test]
+fn what_a_newer_version_recorded_is_not_written_over() {
+    let gone = empty_view().recording(1, 3).answering(1, Probe::Refused);
+    let others = gone.clone().member(2, replica_of(1, 50));
+    let shape = View {
+        recorded: Recorded::Newer,
+        ..empty_view()
+    };
+    for view in [
+        gone.in_phase("draining"),
+        others.in_phase("draining"),
+        shape.clone(),
+    ] {
+        check(&view, NOW, &Plan::Wait(WhyWait::NewerRecord));
+        check(&view, PATIENCE, &Plan::Refuse(WhyRefuse::NewerRecord));
+    }
+    // Following somebody writes nothing.
+    let live = shape.member(2, snapshot(Role::Master, 9));
+    check(&live, NOW, &replica(2, WhyReplica::AnotherIsMaster));
+    let live = empty_view()
+        .recording(1, 3)
+        .in_phase("draining")
+        .answering(1, snapshot(Role::Master, 9));
+    check(&live, NOW, &replica(1, WhyReplica::LiveMaster));
+}
+
 fn any_probe() -> impl Strategy<Value = Probe> {
     prop_oneof![
         Just(Probe::Refused),
         Just(Probe::Unreachable),
         Just(Probe::Loading),
+        Just(Probe::Busy),
         (0i64..60).prop_map(|offset| snapshot(Role::Master, offset)),
         (1u16..5, 0i64..60).prop_map(|(of, offset)| replica_of(of, offset)),
     ]
@@ -385,17 +558,33 @@ prop_compose! {
         sentinels in proptest::collection::vec((prop_oneof![Just(ME), 1u16..5], 0u64..5, any_flags()), 0..4),
         members in proptest::collection::btree_map(1u16..5, any_probe(), 0..4),
         probes in proptest::collection::btree_map(1u16..5, any_probe(), 0..4),
+        newer in 0u8..8,
+        own in (proptest::option::weighted(0.2, 1u8..9), proptest::option::weighted(0.2, any_probe()), 0u64..60),
     ) -> View {
         let mut view = empty_view();
         if let Some((port, epoch)) = record { view = view.recording(port, epoch); }
         for (port, epoch, flags) in sentinels { view = view.sentinel(port, epoch, flags); }
         for (port, probe) in probes { view = view.answering(port, probe); }
         for (port, probe) in members { view = view.member(port, probe); }
-        view
+        match newer {
+            0 => view = view.in_phase("draining"),
+            1 => view.recorded = Recorded::Newer,
+            _ => {}
+        }
+        if let Some(id) = own.0 { view = view.namesake(id); }
+        view.own.probe = own.1;
+        view.held_for(Duration::from_secs(own.2))
     }
 }
 
 proptest! {
+    #[test]
+    fn a_newer_versions_record_is_never_written_over(view in any_view(), waited in 0u64..60) {
+        let plan = decide(&view, Duration::from_secs(waited));
+        let writes = matches!(plan, Plan::Master { .. } | Plan::Promote { .. });
+        prop_assert!(!(writes && view.recorded.is_newer()), "{:?}", plan);
+    }
+
     #[test]
     fn never_master_beside_a_live_master(view in any_view(), waited in 0u64..60) {
         let plan = decide(&view, Duration::from_secs(waited));
@@ -415,15 +604,29 @@ proptest! {
     }
 
     #[test]
+    fn no_role_while_somebody_else_has_our_address(view in any_view(), waited in 0u64..60) {
+        let plan = decide(&view, Duration::from_secs(waited));
+        if address::holder(&view).is_some() {
+            let taken = matches!(
+                plan,
+                Plan::StandBy(StandBy::AddressTaken { .. }) | Plan::Refuse(WhyRefuse::AddressTaken { .. })
+            );
+            prop_assert!(taken, "{:?}", plan);
+        }
+    }
+
+    #[test]
     fn nothing_is_put_off_for_ever(view in any_view()) {
-        let waits = matches!(decide(&view, PATIENCE), Plan::Wait(_));
-        let loading = view.members.iter().any(|member| matches!(view.probe(&member.addr), Some(Probe::Loading)));
-        prop_assert!(!waits || loading);
+        let view = view.held_for(PATIENCE);
+        let plan = decide(&view, PATIENCE);
+        let waits = matches!(plan, Plan::Wait(_) | Plan::StandBy(StandBy::AddressTaken { .. }));
+        let occupied = |member: &Member| matches!(view.probe(&member.addr), Some(Probe::Loading | Probe::Busy));
+        prop_assert!(!waits || view.members.iter().any(occupied));
     }
 
     #[test]
     fn an_epoch_never_goes_down_and_a_new_master_gets_a_new_one(view in any_view(), waited in 0u64..60) {
-        if let Plan::Master { epoch, why } = decide(&view, Duration::from_secs(waited)) {
+        if let Plan::Master { epoch, why, .. } = decide(&view, Duration::from_secs(waited)) {
             let highest = view.believed().map(|record| record.epoch);
             match why {
                 WhyMaster::RecordedIsGone => prop_assert!(Some(epoch) > highest),
@@ -438,7 +641,7 @@ proptest! {
         if let Plan::Replica { of, why } = decide(&view, Duration::from_secs(waited)) {
             prop_assert!(of != view.me);
             let answers = why == WhyReplica::OthersReachIt
-                || matches!(view.probe(&of), Some(Probe::Answered(_) | Probe::Loading));
+                || matches!(view.probe(&of), Some(Probe::Answered(_) | Probe::Loading | Probe::Busy));
             prop_assert!(answers);
         }
     }

@@ -3,7 +3,7 @@
 use instance::Flags;
 use topology::{Epoch, RunId};
 use uuid::Uuid;
-use zkpaths::{Cause, Known, RecordedMaster};
+use zkpaths::{Cause, Further, Known, RecordedMaster};
 
 use super::*;
 
@@ -25,10 +25,12 @@ fn look(role: Role, recorded: u16) -> Look {
         phase: Phase::Settled,
         cause: Cause::Failover,
         since_ms: 0,
+        replaces: None,
         known: Some(Known {
             id: replication_id.clone(),
             offset: 1,
         }),
+        further: Further::default(),
     };
     Look {
         me: addr(1),
@@ -43,6 +45,29 @@ fn look(role: Role, recorded: u16) -> Look {
         recorded_role: Some(Role::Master),
         sentinels: Some(Vec::new()),
         standing: Duration::from_secs(60),
+        namesakes: Some(Vec::new()),
+        settled: 0,
+    }
+}
+
+fn namesake(run_id: u8) -> Member {
+    Member {
+        id: Uuid::max(),
+        node: None,
+        addr: addr(1),
+        admin: None,
+        role: Role::Master,
+        run_id: RunId::from_bytes([run_id; 20]),
+        replication_id: RunId::from_bytes([5; 20]),
+        second_replication_id: RunId::from_bytes([0; 20]),
+        second_offset: -1,
+        offset: 0,
+        link: None,
+        priority: 100,
+        server_version: String::new(),
+        version: String::new(),
+        fenced: None,
+        at_ms: 0,
     }
 }
 
@@ -146,6 +171,48 @@ fn the_recorded_master_completes_its_record_once() {
         ..settled
     };
     assert_eq!(keep(&new_lineage), Keep::Settle);
+}
+
+#[test]
+fn the_record_of_a_live_node_with_our_address_is_never_completed() {
+    let record = look(Role::Master, 1);
+    let other = |role: Role, namesakes: Option<Vec<Member>>| Look {
+        role,
+        run_id: RunId::from_bytes([9; 20]),
+        namesakes,
+        ..record.clone()
+    };
+    let replica = Role::Replica { of: addr(2) };
+    let shared = Keep::Nothing(WhyNothing::AddressShared);
+    let table = [
+        // The record means the namesake, which is alive.
+        (Role::Master, Some(vec![namesake(8)]), shared.clone()),
+        (Role::Master, Some(vec![namesake(7), namesake(8)]), shared.clone()),
+        (replica.clone(), Some(vec![namesake(8)]), shared),
+        // It means nobody who lives, or nobody can say.
+        (Role::Master, Some(vec![namesake(7)]), Keep::Settle),
+        (Role::Master, Some(Vec::new()), Keep::Settle),
+        (Role::Master, None, Keep::Nothing(WhyNothing::MembersUnknown)),
+        (replica, Some(Vec::new()), Keep::Nothing(WhyNothing::Agreed)),
+    ];
+    for (role, namesakes, expected) in table {
+        let look = other(role, namesakes);
+        assert_eq!(keep(&look), expected, "{look:#?}");
+    }
+}
+
+#[test]
+fn a_record_that_does_not_stay_complete_is_left_alone_for_a_while() {
+    let again = |settled| Look {
+        run_id: RunId::from_bytes([9; 20]),
+        settled,
+        ..look(Role::Master, 1)
+    };
+    assert_eq!(keep(&again(SETTLEMENTS - 1)), Keep::Settle);
+    assert_eq!(
+        keep(&again(SETTLEMENTS)),
+        Keep::Nothing(WhyNothing::SettledTooOften)
+    );
 }
 
 #[test]

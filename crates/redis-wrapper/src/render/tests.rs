@@ -8,6 +8,7 @@ fn text<'a>(template: &str, change: impl FnOnce(&mut Rendering<'a>)) -> String {
     let announce: &'static Addr = Box::leak(Box::new("10.0.0.7:31000".parse().unwrap()));
     let mut rendering = Rendering {
         base: Base::Include(Path::new("/etc/redis/my redis.conf")),
+        arguments: "",
         template,
         bind: vec!["10.0.0.7".to_owned(), "127.0.0.1".to_owned()],
         port: 6379,
@@ -35,7 +36,15 @@ fn the_template_is_included_first_and_ours_wins() {
     ] {
         assert!(file.lines().any(|l| l == line), "{line} in {file}");
     }
-    assert!(file.contains("replicaof no one\n") && !file.contains("masterauth"));
+    assert!(!file.contains("replicaof") && !file.contains("masterauth"));
+}
+
+#[test]
+fn arguments_win_over_the_template_and_ours_over_both() {
+    let file = text("", |r| r.arguments = "port 1\ndir sub\ninclude more.conf\n");
+    let at = |line: &str| file.find(line).unwrap_or_else(|| panic!("{line} in {file}"));
+    assert!(at("include \"/etc") < at("port 1\n") && at("include more.conf\n") < at("port 6379\n"));
+    assert!(at("\ndir sub\n") < at("\ndir /data\n"));
 }
 
 #[test]
@@ -45,12 +54,10 @@ fn a_replica_is_one_from_its_first_line_on() {
 }
 
 #[test]
-fn the_template_keeps_its_directory_and_its_passwords() {
-    let file = text("dir /data/\nrequirepass s\nprotected-mode yes\n", |_| {});
-    assert!(
-        !file.contains("\ndir") && !file.contains("protected-mode"),
-        "{file}"
-    );
+fn the_template_keeps_its_passwords_and_opens_no_port_of_its_own() {
+    let file = text("tls-port 1\nrequirepass s\nprotected-mode yes\n", |_| {});
+    assert!(!file.contains("protected-mode"), "{file}");
+    assert!(file.contains("\nport 6379\ntls-port 0\n"), "{file}");
     assert!(
         file.contains("masterauth s\n"),
         "a demoted master must reach its successor: {file}"
@@ -88,4 +95,19 @@ fn tls_closes_the_plain_port() {
         });
     });
     assert!(file.contains("port 0\ntls-port 6379\ntls-replication yes\ntls-ca-cert-file /tls/ca.pem\n"));
+}
+
+#[test]
+fn a_line_that_names_a_master_never_reaches_redis() {
+    let template = "maxmemory 64mb\nReplicaOf old.example 31500\nslaveof 10.0.0.9 1\nsave 900 1\n";
+    let file = text(template, |_| {});
+    assert!(
+        file.contains("maxmemory 64mb\n") && file.contains("save 900 1\n"),
+        "{file}"
+    );
+    assert!(
+        !file.to_lowercase().contains("replicaof") && !file.contains("slaveof"),
+        "{file}"
+    );
+    assert!(!file.lines().any(|line| line.starts_with("include")), "{file}");
 }

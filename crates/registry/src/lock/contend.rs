@@ -187,11 +187,18 @@ impl Contender {
         lost.send_replace(true);
     }
 
-    async fn loss(&mut self, attached: &Attached, path: &ZkPath) -> &'static str {
+    async fn loss(&mut self, taken_by: &Attached, path: &ZkPath) -> &'static str {
         let mut backoff = Backoff::for_requests();
-        let generation = attached.generation;
-        let mut attached = self.link.attached(&mut self.phase).await;
+        let generation = taken_by.generation;
         loop {
+            // ZooKeeper counts from the last time it heard from us, which the library may notice two fifths of the
+            // timeout late. With this, we have stepped down after two thirds. It holds from the first moment: the connection may
+            // have gone while we took the lock.
+            let deadline = Instant::now() + taken_by.client.session_timeout() * 4 / 15;
+            let back = self.link.attached(&mut self.phase);
+            let Ok(attached) = tokio::time::timeout_at(deadline, back).await else {
+                return "zookeeper is out of reach";
+            };
             if attached.generation != generation {
                 return "the session is a new one";
             }
@@ -212,14 +219,6 @@ impl Contender {
                 () = again => {}
                 () = self.link.departed(&mut self.phase, &attached) => {}
             }
-            // ZooKeeper counts from the last time it heard from us, which the library may notice two fifths of the
-            // timeout late. With this, we have stepped down after two thirds.
-            let deadline = Instant::now() + attached.client.session_timeout() * 4 / 15;
-            let back = self.link.attached(&mut self.phase);
-            attached = match tokio::time::timeout_at(deadline, back).await {
-                Ok(attached) => attached,
-                Err(_) => return "zookeeper is out of reach",
-            };
         }
     }
 

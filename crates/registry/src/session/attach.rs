@@ -196,7 +196,7 @@ impl Task<'_> {
     fn unreachable(&mut self, error: &ZkError) {
         if self.outage.is_none() {
             self.outage = Some(Instant::now());
-            warn!(hosts = %self.link.dial.hosts, reason = %error, "zookeeper is not reachable");
+            warn!(hosts = %self.link.dial.hosts, reason = %error, "zookeeper is not reachable; trying on, RUST_LOG=info,zookeeper_client=warn tells of each attempt");
         }
         if self
             .previous

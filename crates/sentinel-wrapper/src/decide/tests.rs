@@ -155,6 +155,11 @@ fn without_facts_nothing_is_done() {
         refused: 0,
     };
     assert_eq!(keep(&silent), Keep::Wait(Waiting::SentinelSilent));
+    let unusable = View {
+        own: Own::Unusable("WRONGPASS".to_owned()),
+        ..silent
+    };
+    assert_eq!(keep(&unusable), Keep::Wait(Waiting::SentinelUnusable));
 }
 
 /// What the world looks like after the decision was carried out.
@@ -204,6 +209,7 @@ fn any_view() -> impl Strategy<Value = View> {
     ];
     let own = prop_oneof![
         1 => Just(Own::Silent),
+        1 => Just(Own::Unusable("a".to_owned())),
         1 => Just(Own::Unaware),
         8 => monitoring().prop_map(|own| Own::Monitoring(Box::new(own))),
     ];

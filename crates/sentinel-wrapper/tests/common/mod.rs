@@ -214,7 +214,9 @@ pub(crate) async fn record(zk: &ZkClient, master: &Addr, epoch: u64) {
         phase: Phase::Settled,
         cause: Cause::FirstStart,
         since_ms: 0,
+        replaces: None,
         known: None,
+        further: zkpaths::Further::default(),
     };
     zk.set("/redis/master", &master.contract()).await;
     zk.set("/redis/state", &String::from_utf8(state.encode()).unwrap())
@@ -226,6 +228,7 @@ pub(crate) async fn add_member(zk: &ZkClient, addr: &Addr) {
     let id = Uuid::new_v4();
     let member = Member {
         id,
+        node: None,
         addr: addr.clone(),
         admin: None,
         role: Role::Master,
@@ -238,6 +241,7 @@ pub(crate) async fn add_member(zk: &ZkClient, addr: &Addr) {
         priority: 100,
         server_version: "7.0.15".to_owned(),
         version: "0.1.0".to_owned(),
+        fenced: None,
         at_ms: 0,
     };
     zk.create(
@@ -245,4 +249,30 @@ pub(crate) async fn add_member(zk: &ZkClient, addr: &Addr) {
         &String::from_utf8(member.encode()).unwrap(),
     )
     .await;
+}
+
+/// Takes a Redis out of the members.
+pub(crate) async fn remove_member(zk: &ZkClient, addr: &Addr) {
+    for name in zk.children("/redis/members").await {
+        let path = format!("/redis/members/{name}");
+        let data = zk.get(&path).await.unwrap_or_default();
+        if Member::decode(data.as_bytes()).is_ok_and(|member| member.addr == *addr) {
+            zk.delete(&path).await;
+        }
+    }
+}
+
+/// Whether this process lives; a zombie does not.
+pub(crate) fn alive(pid: u32) -> bool {
+    std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty())
+}
+
+/// Sends a signal, by its name, to a process that the program under test has started.
+pub(crate) fn signal_to(pid: u32, name: &str) {
+    let sent = std::process::Command::new("kill")
+        .arg(format!("-{name}"))
+        .arg(pid.to_string())
+        .status()
+        .unwrap();
+    assert!(sent.success(), "kill -{name} {pid}");
 }

@@ -7,6 +7,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use supervisor::{
@@ -66,6 +67,7 @@ fn run() -> Result<Exit, Box<dyn std::error::Error>> {
                     Children::start()?.spawn(wanted).await?.exited().await,
                 ))
             }
+            ["locked", file, child @ ..] => locked(file, child).await,
             ["panic"] => Ok(panic_in_a_task().await),
             ["short-thread", child @ ..] => short_thread(child).await,
             _ => Ok(Exit::Configuration),
@@ -176,6 +178,19 @@ async fn panic_in_a_task() -> Exit {
     }
 }
 
+/// Holds a lock on `file` together with its child.
+async fn locked(file: &str, args: &[&str]) -> Result<Exit, Box<dyn std::error::Error>> {
+    let lock = std::fs::File::create(file)?;
+    lock.try_lock()?;
+    let wanted = ChildCommand {
+        inherits: vec![Arc::new(lock)],
+        ..command(args)
+    };
+    let child = Children::start()?.spawn(wanted).await?;
+    println!("child {}", child.pid());
+    Ok(Exit::Child(child.exited().await))
+}
+
 /// `rude-child` with these arguments; with a `/` in the first one, that program.
 fn command(args: &[&str]) -> ChildCommand {
     let own = std::env::current_exe().unwrap_or_default();
@@ -189,5 +204,6 @@ fn command(args: &[&str]) -> ChildCommand {
         env_remove: vec!["SECRET".into()],
         dir: PathBuf::from("/"),
         on_parent_death: DeathSignal::Kill,
+        inherits: Vec::new(),
     }
 }

@@ -275,6 +275,30 @@ fn the_child_dies_with_a_killed_parent() {
 }
 
 #[test]
+fn an_inherited_lock_lasts_until_the_last_fork_has_ended() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("lock");
+    let fork_and_wait = "sleep 1000 & echo fork $!; wait";
+    let mut parent = Parent::start(&["locked", path.to_str().unwrap(), "/bin/sh", "-c", fork_and_wait]);
+    let child = parent.child();
+    let fork = parent
+        .line("fork ")
+        .split_once("fork ")
+        .unwrap()
+        .1
+        .parse()
+        .unwrap();
+    parent.signal(Signal::SIGKILL);
+    parent.wait_exit();
+    eventually("the child to die", || (!lives(child)).then_some(()));
+    let file = std::fs::File::open(&path).unwrap();
+    assert!(lives(fork), "its parent's death is no concern of a fork");
+    assert!(file.try_lock().is_err(), "held by the fork alone");
+    send(fork, Signal::SIGKILL);
+    eventually("the lock to be free", || file.try_lock().ok());
+}
+
+#[test]
 fn the_child_outlives_the_thread_that_asked_for_it() {
     let mut parent = Parent::start(&["short-thread", "count-term", "1", "7"]);
     parent.line("thread that has ended");

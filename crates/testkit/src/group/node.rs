@@ -1,6 +1,7 @@
 //! One program of a group, and how to talk to what it serves.
 
 use std::ops::Deref;
+use std::path::PathBuf;
 
 use topology::Addr;
 
@@ -38,6 +39,15 @@ impl<C> Node<C> {
     /// Where it answers HTTP: a wrapper's admin page, a watcher's page.
     pub fn http(&self) -> &Addr {
         &self.http
+    }
+
+    /// Its `DATA_DIR`, which outlives it.
+    pub fn data_dir(&self) -> PathBuf {
+        let env = &self.program.launch().env;
+        let value = env.iter().rev().find(|(name, _)| name == "DATA_DIR");
+        value
+            .map(|(_, value)| value.into())
+            .expect("a program with a DATA_DIR")
     }
 
     /// Whether the program runs.

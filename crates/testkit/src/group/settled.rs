@@ -57,6 +57,10 @@ pub(super) async fn one_master(group: &RunningGroup) -> Result<(usize, Addr), St
             let log = node.program().log_tail();
             return Err(format!("{} does not answer; its log ends:\n{log}", node.addr()));
         };
+        // ROLE is answered while the data set is still being read; nothing else is.
+        if node.info("loading").await.as_deref() != Some("0") {
+            return Err(format!("{} loads its data set", node.addr()));
+        }
         roles.push((index, node.addr().clone(), role));
     }
     let shown = || {

@@ -252,6 +252,70 @@ fn a_tree_of_another_group_is_left_alone() {
     assert!(matches!(verdict, Verdict::OtherGroup { .. }), "{verdict:?}");
 }
 
+fn draining() -> Phase {
+    Phase::Other("draining".to_owned())
+}
+
+#[test]
+fn the_intent_of_a_failover_is_settled_once_its_candidate_answers() {
+    // The Sentinels have not heard of the new epoch yet, and `/redis/master` still names the old master.
+    let intent = |answer| {
+        Sample::recorded(1, 1)
+            .state(StateNode::Known(Box::new(sample::state(2, 2, Phase::Promoting))))
+            .sightings(three(1, 1))
+            .with_master(1)
+            .node(2, answer)
+            .build()
+    };
+    let verdict = decide(&intent(Answer::Master(run_id(2))));
+    assert_eq!(verdict, Verdict::Settle { run_id: run_id(2) });
+    for answer in [Answer::Replica, Answer::Gone] {
+        assert_eq!(decide(&intent(answer)), Verdict::Nothing(Reason::NotMasterYet));
+    }
+}
+
+#[test]
+fn what_a_newer_version_has_begun_is_ended_by_a_higher_epoch_only() {
+    let begun = |epoch, master| {
+        Sample::recorded(4, 1)
+            .state(StateNode::Known(Box::new(sample::state(4, 1, draining()))))
+            .master(AddressNode::Malformed("?".to_owned()))
+            .sightings(three(epoch, master))
+            .with_master(1)
+            .with_master(2)
+    };
+    for (epoch, master) in [(3, 1), (3, 2), (4, 1), (4, 2)] {
+        let verdict = decide(&begun(epoch, master).build());
+        assert_eq!(
+            verdict,
+            Verdict::Nothing(Reason::UnknownPhase),
+            "{epoch} {master}"
+        );
+    }
+    assert_eq!(published(begun(5, 2)), (5, addr(2), Why::HigherEpoch));
+    let shape = StateNode::Newer("a shape".to_owned());
+    let verdict = decide(&begun(5, 2).state(shape).build());
+    assert_eq!(verdict, Verdict::Nothing(Reason::NewerRecord));
+}
+
+#[test]
+fn completing_a_record_keeps_what_a_newer_version_added_and_replacing_it_does_not() {
+    let text = r#"{"group":"00000000-0000-0000-0000-000000000007","name":"master1","epoch":1,"master":{"addr":"10.0.0.1:6379"},"phase":"claimed","cause":"eclipse","since_ms":1,"shadow":3}"#;
+    let state = State::decode(text.as_bytes()).unwrap().unwrap();
+    let view = Sample::recorded(1, 1)
+        .state(StateNode::Known(Box::new(state.clone())))
+        .with_master(1)
+        .with_master(2);
+    let after = |view: &View| desired(view, &decide(view), 2, Uuid::max()).unwrap().state;
+    let settled = after(&view.build());
+    assert_eq!((&settled.cause, &settled.further), (&state.cause, &state.further));
+    let view = Sample::recorded(1, 1)
+        .state(StateNode::Known(Box::new(state)))
+        .sightings(three(2, 2))
+        .with_master(2);
+    assert_eq!(after(&view.build()).further.names().count(), 0);
+}
+
 fn any_answer() -> impl Strategy<Value = u8> {
     0_u8..7
 }
@@ -285,10 +349,16 @@ fn any_node() -> impl Strategy<Value = AddressNode> {
 }
 
 fn any_state() -> impl Strategy<Value = StateNode> {
-    let phase = prop_oneof![Just(Phase::Settled), Just(Phase::Claimed)];
+    let phase = prop_oneof![
+        Just(Phase::Settled),
+        Just(Phase::Claimed),
+        Just(Phase::Promoting),
+        Just(draining())
+    ];
     prop_oneof![
         1 => Just(StateNode::Missing),
         1 => Just(StateNode::Malformed("{".to_owned())),
+        1 => Just(StateNode::Newer("a shape".to_owned())),
         8 => (0_u64..5, 1_u8..4, phase)
             .prop_map(|(epoch, master, phase)| StateNode::Known(Box::new(sample::state(epoch, master, phase)))),
     ]
@@ -324,7 +394,7 @@ fn acted(view: &View, verdict: &Verdict) -> Option<View> {
 fn known(view: &View) -> Option<&State> {
     match &view.recorded.state {
         StateNode::Known(state) => Some(state),
-        StateNode::Missing | StateNode::Malformed(_) => None,
+        StateNode::Missing | StateNode::Malformed(_) | StateNode::Newer(_) => None,
     }
 }
 
@@ -346,6 +416,19 @@ proptest! {
                 prop_assert_eq!(&recorded.master.addr, &before.master.addr);
             }
             prop_assert_eq!(recorded.group, before.group);
+        }
+    }
+
+    #[test]
+    fn a_newer_versions_record_is_written_over_by_a_higher_epoch_only(view in any_view()) {
+        let verdict = decide(&view);
+        match &view.recorded.state {
+            StateNode::Newer(_) => prop_assert!(!verdict.writes(), "{:?}", verdict),
+            StateNode::Known(state) if matches!(state.phase, Phase::Other(_)) => {
+                let epoch = acted(&view, &verdict).map(|after| known(&after).unwrap().epoch);
+                prop_assert!(epoch.is_none_or(|epoch| epoch > state.epoch), "{:?}", verdict);
+            }
+            StateNode::Known(_) | StateNode::Missing | StateNode::Malformed(_) => {}
         }
     }
 

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use topology::{Addr, Epoch, MasterName, Role, RunId};
 use uuid::Uuid;
-use zkpaths::{Cause, Member, Phase, decode_master};
+use zkpaths::{Cause, Member, Phase, State, decode_master};
 
 use super::staleness::{mark, stale_for_ms};
 use crate::roster::Roster;
@@ -24,6 +24,29 @@ pub(super) struct Master {
     port: u16,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     recorded: Option<Recorded>,
+    /// Who is about to be. Not a master yet, so not to be written to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<Next>,
+}
+
+/// What is recorded before it is true: a claim, or the intent of a failover.
+#[derive(Debug, Serialize)]
+struct Next {
+    host: String,
+    port: u16,
+    #[serde(flatten)]
+    recorded: Recorded,
+}
+
+/// What there is to say of the master.
+#[derive(Debug)]
+pub(super) enum Said {
+    /// This one.
+    Master(Box<Master>),
+    /// There is none.
+    Nobody,
+    /// The tree belongs to another group, whose master is none of ours.
+    OtherGroup(MasterName),
 }
 
 #[derive(Debug, Serialize)]
@@ -72,8 +95,12 @@ pub(super) async fn master(Shared(situation): Shared<Situation>) -> Response {
     let (master, age) = recorded_master(&situation);
     match (master, age) {
         (_, Age::Never) => never_read(),
-        (Some(master), _) => json(master, age),
-        (None, _) => mark(wrong(StatusCode::NOT_FOUND, "no master is recorded"), age),
+        (Said::Master(master), _) => json(master, age),
+        (Said::Nobody, _) => mark(wrong(StatusCode::NOT_FOUND, "no master is recorded"), age),
+        (Said::OtherGroup(name), _) => {
+            let why = format!("the tree belongs to the group `{name}`");
+            mark(wrong(StatusCode::NOT_FOUND, &why), age)
+        }
     }
 }
 
@@ -100,31 +127,58 @@ pub(super) async fn unknown() -> Response {
     )
 }
 
-/// The state's master, or that of `/redis/master` where there is no readable state of this group.
-pub(super) fn recorded_master(situation: &Situation) -> (Option<Master>, Age) {
+/// The settled master of the state, or that of `/redis/master` where there is no state that can be read. A record that is not settled
+/// names somebody who is not a master yet: until then `/redis/master` is right, which follows the answer of the node itself.
+pub(super) fn recorded_master(situation: &Situation) -> (Said, Age) {
     let state_age = Age::of(&situation.state.borrow());
-    if let Some(state) = situation.state().filter(|state| state.name == situation.group) {
+    let state = situation.state();
+    if let Some(other) = state.as_ref().filter(|state| state.name != situation.group) {
+        return (Said::OtherGroup(other.name.clone()), state_age);
+    }
+    let said = |host, port, recorded, next| {
+        let name = situation.group.clone();
+        Said::Master(Box::new(Master {
+            name,
+            host,
+            port,
+            recorded,
+            next,
+        }))
+    };
+    let next = match state {
+        Some(state) => {
+            let (host, port) = (state.master.addr.host().to_owned(), state.master.addr.port());
+            let recorded = Recorded::of(state);
+            match recorded.phase {
+                Phase::Settled => return (said(host, port, Some(recorded), None), state_age),
+                Phase::Claimed | Phase::Promoting | Phase::Other(_) => Some(Next { host, port, recorded }),
+            }
+        }
+        None => None,
+    };
+    let followed = situation.master.borrow();
+    let znode = followed.value.as_ref().and_then(Option::as_ref);
+    let addr = znode.and_then(|znode| decode_master(&znode.data).ok().flatten());
+    let master = addr.map_or(Said::Nobody, |addr| {
+        said(addr.host().to_owned(), addr.port(), None, next)
+    });
+    (master, state_age.and(Age::of(&followed)))
+}
+
+impl Recorded {
+    fn of(state: State) -> Self {
         let since = UNIX_EPOCH
             .checked_add(Duration::from_millis(state.since_ms))
             .unwrap_or(UNIX_EPOCH);
-        let recorded = Recorded {
+        Self {
             group: state.group,
             epoch: state.epoch,
             run_id: state.master.run_id,
             phase: state.phase,
             cause: state.cause,
             since: rfc3339(since),
-        };
-        return (
-            Some(Master::new(situation, &state.master.addr, Some(recorded))),
-            state_age,
-        );
+        }
     }
-    let followed = situation.master.borrow();
-    let znode = followed.value.as_ref().and_then(Option::as_ref);
-    let addr = znode.and_then(|znode| decode_master(&znode.data).ok().flatten());
-    let master = addr.map(|addr| Master::new(situation, &addr, None));
-    (master, state_age.and(Age::of(&followed)))
 }
 
 /// RFC 3339. A time no calendar has (somebody wrote it there) is the beginning of all times.
@@ -157,17 +211,6 @@ pub(super) fn members(situation: &Situation) -> (Vec<Member>, Age) {
     let znodes = followed.value.iter().flat_map(|znodes| znodes.values());
     let members = znodes.filter_map(|bytes| Member::decode(bytes).ok()).collect();
     (members, Age::of(&followed))
-}
-
-impl Master {
-    fn new(situation: &Situation, addr: &Addr, recorded: Option<Recorded>) -> Self {
-        Self {
-            name: situation.group.clone(),
-            host: addr.host().to_owned(),
-            port: addr.port(),
-            recorded,
-        }
-    }
 }
 
 pub(super) fn json(body: impl Serialize, age: Age) -> Response {

@@ -11,7 +11,7 @@ use serde::Serialize;
 use topology::{Addr, Epoch, MasterName};
 use zkpaths::Member;
 
-use super::api::{self, Master};
+use super::api::{self, Master, Said};
 use super::staleness::millis;
 use crate::pace::Part;
 use crate::situation::{Age, Glance, Situation};
@@ -20,7 +20,10 @@ use crate::view::{Answer, Sighting};
 #[derive(Serialize)]
 struct Status {
     name: MasterName,
-    master: Option<Master>,
+    master: Option<Box<Master>>,
+    /// Whose tree it is, where it is not ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    other_group: Option<MasterName>,
     sentinels: Vec<HeardSentinel>,
     nodes: Vec<Node>,
     members: Vec<Member>,
@@ -72,13 +75,19 @@ struct ZooKeeper {
 
 pub(super) async fn status(Shared(situation): Shared<Situation>) -> Response {
     let glance = situation.glance.borrow().clone();
-    let (master, master_age) = api::recorded_master(&situation);
+    let (said, master_age) = api::recorded_master(&situation);
+    let (master, other_group) = match said {
+        Said::Master(master) => (Some(master), None),
+        Said::Nobody => (None, None),
+        Said::OtherGroup(name) => (None, Some(name)),
+    };
     let (sentinels, sentinels_age) = api::registered(&situation);
     let (members, members_age) = api::members(&situation);
     let age = master_age.and(sentinels_age).and(members_age);
     let status = Status {
         name: situation.group.clone(),
         master,
+        other_group,
         sentinels: sentinels
             .into_iter()
             .map(|sentinel| heard(&situation, &glance, sentinel))

@@ -7,6 +7,7 @@
 
 mod failover;
 mod group;
+mod hostile;
 mod pages;
 mod process;
 mod records;

@@ -156,7 +156,66 @@ async fn the_json_pages() {
     assert!(why.contains("0 of 1 sentinels heard"), "{why}");
     assert_eq!(watching.get("/healthz").await.status, 200);
     assert_eq!(watching.number("redis_zk_watcher_epoch").await, Some(4.0));
-    assert_eq!(watching.number("redis_zk_watcher_session_up").await, Some(1.0));
+    assert_eq!(
+        watching.number("redis_zk_watcher_zookeeper_session_up").await,
+        Some(1.0)
+    );
+}
+
+/// A record that is not settled names somebody who does not take writes yet.
+#[tokio::test]
+async fn who_is_about_to_be_master_is_not_told_as_the_master() {
+    if !servers() {
+        return;
+    }
+    let zk = ZooKeeper::start().await;
+    let state = |phase: &str, name: &str| {
+        format!(
+            r#"{{"group":"00000000-0000-0000-0000-000000000007","name":"{name}","epoch":4,"master":{{"addr":"10.0.0.8:6379"}},"phase":"{phase}","cause":"eclipse","since_ms":1700000000000}}"#
+        )
+    };
+    zk.client()
+        .set("/redis/state", &state("claimed", "master1"))
+        .await;
+    let watching = Watching::start(zk.hosts());
+    watching.ready().await;
+    assert_eq!(watching.get("/v1/master").await.status, 404);
+    zk.client().set("/redis/master", "10.0.0.7 6379").await;
+    for phase in ["claimed", "promoting", "draining"] {
+        zk.client().set("/redis/state", &state(phase, "master1")).await;
+        let master = eventually("the phase", DEADLINE, async || {
+            let answer = watching.get("/v1/master").await;
+            let master = answer.json();
+            (answer.status == 200 && master["next"]["phase"] == phase).then_some(master)
+        })
+        .await;
+        assert_eq!(master["host"], "10.0.0.7");
+        assert_eq!(master["phase"], serde_json::Value::Null);
+        assert_eq!(
+            (&master["next"]["host"], &master["next"]["cause"]),
+            (&"10.0.0.8".into(), &"eclipse".into())
+        );
+    }
+    zk.client()
+        .set("/redis/state", &state("settled", "master1"))
+        .await;
+    eventually("the new master", DEADLINE, async || {
+        watching.get("/v1/master").await.json()["host"] == "10.0.0.8"
+    })
+    .await;
+
+    // Somebody moves in with another name: their master is none of ours.
+    zk.client()
+        .set("/redis/state", &state("settled", "sessions"))
+        .await;
+    let why = watching.not_ready().await;
+    assert!(why.contains("`sessions`"), "{why}");
+    let answer = watching.get("/v1/master").await;
+    assert!(
+        answer.status == 404 && answer.body.contains("`sessions`"),
+        "{}",
+        answer.body
+    );
 }
 
 fn member(master: &topology::Addr) -> String {
@@ -197,6 +256,9 @@ async fn stale_answers_say_so() {
     .await;
     assert_eq!(watching.get("/healthz").await.status, 200);
     assert_eq!(watching.get("/").await.status, 200);
+
+    let log = watching.program.log();
+    assert!(!log.contains("zookeeper_client"), "every attempt is told: {log}");
 
     zk.restart().await;
     eventually("a fresh answer", DEADLINE, async || {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use testkit::{Redis, ZooKeeper, eventually};
 use topology::{Addr, Epoch};
 use uuid::Uuid;
-use zkpaths::{Cause, Phase, RecordedMaster, State};
+use zkpaths::{Cause, Further, Phase, RecordedMaster, State};
 
 use crate::group::{DEADLINE, Group, MASTER, STATE, Watching, servers};
 
@@ -23,7 +23,9 @@ fn state(addr: &Addr, epoch: u64, phase: Phase) -> State {
         phase,
         cause: Cause::FirstStart,
         since_ms: 1_700_000_000_000,
+        replaces: None,
         known: None,
+        further: Further::default(),
     }
 }
 
@@ -52,8 +54,8 @@ async fn wrong_and_malformed_records_are_put_right() {
     group.wait_master(master, DEADLINE).await;
     let first = group.state().await.unwrap();
     assert_eq!(
-        (first.cause, first.phase, &first.master.addr),
-        (Cause::Repair, Phase::Settled, master)
+        (&first.cause, &first.phase, &first.master.addr),
+        (&Cause::Repair, &Phase::Settled, master)
     );
     assert!(first.master.run_id.is_some());
     watching
@@ -139,6 +141,52 @@ async fn without_sentinels_the_state_is_the_authority_and_a_claim_is_settled() {
     zk.client()
         .wait_for_data(MASTER, &redis.addr().contract(), Duration::from_secs(3))
         .await;
+}
+
+/// During an update two versions share the tree.
+#[tokio::test]
+async fn what_a_newer_version_wrote_is_left_until_the_sentinels_move_on() {
+    if !servers() {
+        return;
+    }
+    let group = Group::start().await;
+    let (zk, master) = (group.zk.client(), group.nodes[0].addr());
+    let text = |phase: &str| {
+        format!(
+            r#"{{"group":"00000000-0000-0000-0000-000000000007","name":"master1","epoch":0,"master":{{"addr":"{master}"}},"phase":{phase},"cause":"eclipse","since_ms":1,"shadow":{{"of":"moon"}}}}"#
+        )
+    };
+    let watching = Watching::start(group.zk.hosts());
+    for (phase, outcome) in [
+        (r#"{"draining":3}"#, "newer-record"),
+        (r#""draining""#, "unknown-phase"),
+    ] {
+        let newer = text(phase);
+        zk.set(STATE, &newer).await;
+        eventually("the watcher to have looked", DEADLINE, async || {
+            let status = watching.get("/v1/status").await.json();
+            status["watcher"]["last_outcome"] == outcome
+        })
+        .await;
+        assert_eq!(zk.get(STATE).await, Some(newer));
+        watching.program.wait_log(outcome, DEADLINE).await;
+    }
+    assert_eq!(zk.get(MASTER).await.as_deref(), Some(""));
+
+    // What is understood is completed, and what is not understood of it kept.
+    zk.set(STATE, &text(r#""claimed""#)).await;
+    group.wait_master(master, DEADLINE).await;
+    let settled = group.state().await.unwrap();
+    assert_eq!(settled.cause, Cause::Other("eclipse".to_owned()));
+    assert_eq!(settled.further.names().collect::<Vec<_>>(), ["shadow"]);
+
+    zk.set(STATE, &text(r#""draining""#)).await;
+    group.nodes[0].kill();
+    let to = group.new_master(master).await;
+    group.wait_master(&to, DEADLINE).await;
+    let after = group.state().await.unwrap();
+    assert_eq!((after.group, after.phase), (settled.group, Phase::Settled));
+    assert_eq!(after.further, Further::default());
 }
 
 #[tokio::test]

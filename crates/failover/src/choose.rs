@@ -1,0 +1,186 @@
+//! Which replica becomes master: Sentinel's order within the master's lineage, and with `quorum` durability never one that may
+//! lack a confirmed write.
+
+use topology::{Addr, Candidate, Exclusion, Lineage, LinkStatus, ReplicationId, Role, rank};
+
+use crate::View;
+
+/// What a client may rely on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// The best replica that answers is promoted.
+    #[default]
+    Async,
+    /// A write that a client confirmed with `WAIT <majority>` survives: nobody is promoted before enough nodes are seen.
+    Quorum,
+}
+
+/// The answer, with every node that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// The best.
+    pub candidate: Candidate,
+    /// The others in their order.
+    pub behind: Vec<Candidate>,
+    /// Left out.
+    pub excluded: Vec<(Candidate, Exclusion)>,
+}
+
+/// Nobody can be promoted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WhyNoChoice {
+    /// No replica is fit.
+    #[error("no replica is fit to become master{}", listed(excluded))]
+    Nobody {
+        /// Those that answer, and what is wrong with each.
+        excluded: Vec<(Addr, Exclusion)>,
+    },
+    /// DURABILITY=quorum: a confirmed write may be on a node that does not answer.
+    #[error(
+        "only {seen} of {needed} replicas answer that together hold every confirmed write (DURABILITY=quorum); waiting for {}",
+        named(missing)
+    )]
+    NotEnoughSeen {
+        /// How many replicas with data answer.
+        seen: usize,
+        /// How many must.
+        needed: usize,
+        /// Those that are known and do not answer.
+        missing: Vec<Addr>,
+    },
+}
+
+fn listed(excluded: &[(Addr, Exclusion)]) -> String {
+    let one = |(addr, why): &(Addr, Exclusion)| format!("; {addr}: {}", word(*why));
+    excluded.iter().map(one).collect()
+}
+
+fn named(addrs: &[Addr]) -> String {
+    if addrs.is_empty() {
+        return "one that nobody remembers".to_owned();
+    }
+    addrs.iter().map(Addr::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Why a node was left out, in words.
+pub(crate) fn word(why: Exclusion) -> &'static str {
+    match why {
+        Exclusion::PriorityZero => "its replica-priority is 0",
+        Exclusion::NotUsable => "it holds no complete copy",
+        Exclusion::ForeignLineage => "its data descends from another master",
+    }
+}
+
+/// How many of `replicas` must be seen so that at least one holds any write that a majority of the group has: a client waits
+/// for `WAIT w`, and w replicas and the master are a majority of all.
+pub(crate) fn replicas_to_see(group_size: usize) -> usize {
+    let replicas = group_size.saturating_sub(1);
+    let waited_for = group_size / 2;
+    (replicas + 1).saturating_sub(waited_for).max(1)
+}
+
+/// Chooses among the nodes that answer as replicas, without `replaced` and without those in `failed`.
+pub(crate) fn choose(
+    view: &View,
+    replaced: &Addr,
+    failed: &std::collections::BTreeSet<Addr>,
+    durability: Durability,
+) -> Result<Choice, WhyNoChoice> {
+    let lineage = view
+        .recorded
+        .as_ref()
+        .and_then(|(state, _)| state.known.as_ref().map(|known| known.id.clone()));
+    let candidates: Vec<Candidate> = view
+        .nodes
+        .keys()
+        .filter(|addr| *addr != replaced)
+        .filter_map(|addr| candidate(view, addr, replaced, lineage.as_ref()))
+        .collect();
+    let ranking = rank(&candidates, lineage.as_ref());
+    let with_data = ranking.ordered.len() + priority_zero(&ranking.excluded);
+    let needed = replicas_to_see(view.group_size);
+    if durability == Durability::Quorum && with_data < needed {
+        let missing = view
+            .nodes
+            .keys()
+            .filter(|addr| *addr != replaced && !candidates.iter().any(|c| c.usable && c.addr == **addr))
+            .cloned()
+            .collect();
+        return Err(WhyNoChoice::NotEnoughSeen {
+            seen: with_data,
+            needed,
+            missing,
+        });
+    }
+    let mut ordered = ranking.ordered;
+    ordered.retain(|candidate| !failed.contains(&candidate.addr));
+    if durability == Durability::Quorum {
+        // The farthest has them all; a preferred but shorter one may lack a confirmed write.
+        ordered.sort_by_key(|c| {
+            (
+                std::cmp::Reverse(c.offset),
+                c.priority,
+                c.run_id.clone(),
+                c.addr.clone(),
+            )
+        });
+    }
+    if ordered.is_empty() {
+        let excluded = ranking
+            .excluded
+            .into_iter()
+            .map(|(candidate, why)| (candidate.addr, why))
+            .collect();
+        return Err(WhyNoChoice::Nobody { excluded });
+    }
+    let candidate = ordered.remove(0);
+    Ok(Choice {
+        candidate,
+        behind: ordered,
+        excluded: ranking.excluded,
+    })
+}
+
+fn priority_zero(excluded: &[(Candidate, Exclusion)]) -> usize {
+    excluded
+        .iter()
+        .filter(|(candidate, why)| *why == Exclusion::PriorityZero && candidate.usable)
+        .count()
+}
+
+fn candidate(
+    view: &View,
+    addr: &Addr,
+    replaced: &Addr,
+    recorded: Option<&ReplicationId>,
+) -> Option<Candidate> {
+    let snapshot = view.snapshot(addr)?;
+    let replication = &snapshot.replication;
+    let Role::Replica { of } = &replication.role else {
+        return None;
+    };
+    let mut lineage = Lineage {
+        id: replication.id.clone(),
+        second: replication.second_id.clone(),
+    };
+    let descends = recorded.is_some_and(|id| lineage.includes(id));
+    // A replica that has never synchronised has a lineage of its own and reports offset 1 (server.c, `genRedisInfoString`).
+    let holds = descends || replication.offset > 1 || replication.link == Some(LinkStatus::Up);
+    let usable = holds && !replication.syncing;
+    if let Some(recorded) = recorded
+        && !descends
+        && of == replaced
+        && usable
+    {
+        // It has replicated from this very master, whatever lineage was recorded when.
+        lineage.second = recorded.clone();
+    }
+    Some(Candidate {
+        addr: addr.clone(),
+        priority: replication.priority,
+        offset: replication.offset,
+        lineage,
+        run_id: snapshot.run_id.clone(),
+        usable,
+    })
+}

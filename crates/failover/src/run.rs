@@ -1,0 +1,312 @@
+//! One attempt: look, plan, do one step, look again.
+
+use std::time::{Duration, Instant};
+
+use registry::LockGuard;
+use tokio::time::sleep;
+use topology::{Addr, Epoch, MasterRecord, RunId};
+use tracing::{error, info, warn};
+use zkpaths::Timings;
+
+use crate::RecordError;
+use crate::choose::Choice;
+use crate::elect::{elect, new_id};
+use crate::execute::{Promotion, finish, undo};
+use crate::fallback::through_a_sentinel;
+use crate::handover::{HandoverError, Paused};
+use crate::look::probe_all;
+use crate::mover::{Checkpoint, Mover};
+use crate::outcome::{MoveError, Moved, OldMaster, Outcome};
+use crate::plan::plan;
+use crate::promote::promote;
+use crate::step::{Step, Wait};
+use crate::view::View;
+use crate::warrant::{Attempt, Warrant};
+
+/// Between two looks while something is waited for.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// After a lost race or an unconfirmed write.
+const TRIES: u32 = 5;
+
+/// One attempt, with what is held while it runs.
+pub(crate) struct Run<'a> {
+    mover: &'a Mover,
+    guard: &'a LockGuard,
+    attempt: Attempt,
+    id: RunId,
+    since: Instant,
+    voted_at: Option<Instant>,
+    paused: Option<Paused>,
+    timings: Timings,
+    tries: u32,
+    waiting: Option<(Wait, Instant)>,
+    /// What the next step is decided on; none when it must be looked at anew.
+    view: Option<View>,
+}
+
+impl<'a> Run<'a> {
+    /// `view` is what was seen while the lock was taken, if it is fresh.
+    pub(crate) fn new(
+        mover: &'a Mover,
+        guard: &'a LockGuard,
+        warrant: Warrant,
+        since: Instant,
+        view: Option<View>,
+    ) -> Self {
+        Self {
+            mover,
+            guard,
+            attempt: Attempt::new(warrant),
+            id: new_id(),
+            since,
+            voted_at: None,
+            paused: None,
+            timings: Timings {
+                locked_ms: millis(since.elapsed()),
+                ..Timings::default()
+            },
+            tries: 0,
+            waiting: None,
+            view,
+        }
+    }
+
+    /// Lets writes go on that are still held back.
+    pub(crate) async fn give_up(&mut self) {
+        if let Some(paused) = self.paused.take() {
+            paused.give_up().await;
+        }
+    }
+
+    /// Until there is an outcome; the caller sets the deadline.
+    pub(crate) async fn finish_it(&mut self) -> Outcome {
+        self.checkpoint(Checkpoint::Locked).await;
+        loop {
+            if *self.guard.lost().borrow() {
+                return Outcome::Failed(MoveError::LockLost);
+            }
+            let view = match self.view.take() {
+                Some(view) => view,
+                None => match self.mover.look(&self.attempt.warrant).await {
+                    Ok(view) => view,
+                    Err(reason) => return Outcome::Failed(MoveError::Look(reason)),
+                },
+            };
+            if let (Some(votes), Some(at)) = (&mut self.attempt.votes, self.voted_at) {
+                votes.age = at.elapsed();
+            }
+            let step = plan(&view, &self.attempt, self.mover.durability);
+            if let Some(outcome) = self.take(&view, step).await {
+                return outcome;
+            }
+            self.tries += 1;
+        }
+    }
+
+    /// One step. None: look again.
+    async fn take(&mut self, view: &View, step: Step) -> Option<Outcome> {
+        match step {
+            Step::Stop(why) => Some(Outcome::Stopped(why)),
+            Step::Wait { at_most, why } => self.wait(at_most, why).await,
+            Step::Elect { epoch } => {
+                self.voted_at = Some(Instant::now());
+                let links = &self.mover.links;
+                let nodes = probe_all(links, view.nodes.keys().cloned().collect());
+                let (votes, nodes) = tokio::join!(elect(links, view, epoch, &self.id), nodes);
+                // Who is fit is read after the votes; all else is guarded by the versions that it was read at.
+                self.view = Some(View {
+                    nodes,
+                    ..view.clone()
+                });
+                info!(%epoch, votes = votes.granted, sentinels = view.known_sentinels(), "asked the sentinels for their votes");
+                self.attempt.votes = Some(votes);
+                self.attempt.elections += 1;
+                self.timings.elected_ms = self.elapsed();
+                self.checkpoint(Checkpoint::Elected).await;
+                None
+            }
+            Step::Prepare { candidate } => match self.prepare(&candidate).await {
+                Ok(()) => None,
+                Err(reason) => Some(Outcome::NotReady(reason.to_string())),
+            },
+            Step::Promote {
+                choice,
+                epoch,
+                replaces,
+            } => {
+                if self.tries > TRIES {
+                    return Some(Outcome::Failed(MoveError::NobodyPromoted));
+                }
+                self.promote(view, &choice, epoch, &replaces).await
+            }
+            Step::Finish { record } => self.finish(view, record).await,
+            Step::Undo { master, epoch } => self.undo(view, &master, epoch).await,
+            Step::AskSentinel { replaces } => {
+                warn!("too few sentinels take announcements; one of them is asked to move the role");
+                let moved = through_a_sentinel(&self.mover.links, view, &replaces).await;
+                Some(moved.map_or(Outcome::Failed(MoveError::NobodyPromoted), Outcome::Finished))
+            }
+        }
+    }
+
+    async fn wait(&mut self, at_most: Duration, why: Wait) -> Option<Outcome> {
+        let now = Instant::now();
+        let began = match &self.waiting {
+            Some((before, began)) if std::mem::discriminant(before) == std::mem::discriminant(&why) => *began,
+            Some(_) | None => {
+                info!(reason = %why, "waiting");
+                now
+            }
+        };
+        self.waiting = Some((why.clone(), began));
+        self.tries = 0;
+        match why {
+            // The remaining time is new at each look, and ends.
+            Wait::LeaseRuns(_) => sleep(at_most.min(LOOK_AGAIN)).await,
+            Wait::SentinelsAreMovingIt(_) if now - began > at_most => return Some(Outcome::Waited(why)),
+            Wait::SentinelsAreMovingIt(_) => sleep(LOOK_AGAIN).await,
+        }
+        None
+    }
+
+    async fn prepare(&mut self, candidate: &Addr) -> Result<(), HandoverError> {
+        let links = &self.mover.links;
+        if let Some(paused) = self.paused.take() {
+            paused.give_up().await;
+        }
+        let Warrant::Handover { master } = &self.attempt.warrant else {
+            return Ok(());
+        };
+        let paused = Paused::begin(links, master).await?;
+        let ready = paused.catch_up(links, candidate).await;
+        self.paused = Some(paused);
+        ready?;
+        self.attempt.prepared = Some(candidate.clone());
+        self.checkpoint(Checkpoint::Prepared).await;
+        Ok(())
+    }
+
+    async fn promote(
+        &mut self,
+        view: &View,
+        choice: &Choice,
+        epoch: Epoch,
+        replaces: &Addr,
+    ) -> Option<Outcome> {
+        if self.paused.as_ref().is_some_and(|paused| !paused.is_fresh()) {
+            return Some(Outcome::NotReady(
+                "the writes were held back for too long already".to_owned(),
+            ));
+        }
+        let warrant = self.attempt.warrant.clone();
+        let plan = Promotion {
+            mover: self.mover,
+            guard: self.guard,
+            view,
+            choice,
+            epoch,
+            replaces,
+            warrant: &warrant,
+        };
+        let version = match plan.record().await {
+            Ok((_, version)) => version,
+            Err(RecordError::Outrun) => return None,
+            Err(reason) if self.tries < TRIES => {
+                warn!(reason = %reason, "the intent is not recorded; looking again");
+                sleep(LOOK_AGAIN).await;
+                return None;
+            }
+            Err(reason) => return Some(Outcome::Failed(MoveError::Record(reason))),
+        };
+        self.timings.recorded_ms = self.elapsed();
+        self.checkpoint(Checkpoint::Recorded).await;
+        let snapshot = match promote(&self.mover.links, &choice.candidate.addr).await {
+            Ok(snapshot) => snapshot,
+            Err(reason) => {
+                warn!(replica = %choice.candidate.addr, reason = %chain(&reason), "not promoted; the next one");
+                self.attempt.failed.insert(choice.candidate.addr.clone());
+                self.attempt.votes = None;
+                return None;
+            }
+        };
+        self.timings.promoted_ms = self.elapsed();
+        self.checkpoint(Checkpoint::Promoted).await;
+        let old = self.relieve(&choice.candidate.addr).await;
+        let votes = self.attempt.votes.map_or(0, |votes| votes.granted);
+        let (since, timings) = (self.since, self.timings);
+        let done = plan.announce(version, &snapshot, since, timings).await;
+        self.checkpoint(Checkpoint::Announced).await;
+        plan.follow_up(&done, votes).await;
+        Some(Outcome::Moved(Box::new(Moved {
+            record: done.record,
+            from: replaces.clone(),
+            timings: done.timings,
+            old,
+        })))
+    }
+
+    async fn relieve(&mut self, successor: &Addr) -> OldMaster {
+        let Some(paused) = self.paused.take() else {
+            return OldMaster::Gone;
+        };
+        let held_ms = paused.held_for().as_millis();
+        match paused.relieve(successor).await {
+            Ok(()) => {
+                info!(master = %successor, elapsed_ms = held_ms, "the old master follows its successor");
+                OldMaster::Relieved
+            }
+            Err(reason) => {
+                error!(reason = %reason, "the old master did not become a replica; it must be ended");
+                OldMaster::Disobeys
+            }
+        }
+    }
+
+    async fn finish(&mut self, view: &View, record: MasterRecord) -> Option<Outcome> {
+        match finish(self.mover, self.guard, view, &record).await {
+            Ok(()) => Some(Outcome::Finished(record)),
+            Err(reason) => self.again(reason).await,
+        }
+    }
+
+    async fn undo(&mut self, view: &View, master: &Addr, epoch: Epoch) -> Option<Outcome> {
+        match undo(self.mover, self.guard, view, master, epoch).await {
+            Ok(record) => Some(Outcome::Finished(record)),
+            Err(reason) => self.again(reason).await,
+        }
+    }
+
+    async fn again(&mut self, reason: RecordError) -> Option<Outcome> {
+        if self.tries > TRIES {
+            return Some(Outcome::Failed(MoveError::Record(reason)));
+        }
+        sleep(LOOK_AGAIN).await;
+        None
+    }
+
+    fn elapsed(&self) -> u64 {
+        millis(self.since.elapsed())
+    }
+
+    async fn checkpoint(&self, point: Checkpoint) {
+        if let Some(hook) = &self.mover.hook {
+            hook(point).await;
+        }
+    }
+}
+
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,253 @@
+//! Keeps the lease while our Redis runs: tells [`Lease`] what becomes known, and does what it says.
+//!
+//! A task of its own: nothing that others wait for holds it up, and it goes on while the program stops, until Redis has ended.
+//! Errands run side by side, one of each kind; what they bring is taken before the time is looked at.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use instance::{Dialer, LastingSentinel};
+use registry::{Followed, Znode};
+use supervisor::{BootTime, Child};
+use tokio::sync::{Mutex, watch};
+use tokio::time::sleep;
+use topology::Addr;
+use tracing::{error, info, warn};
+use zkpaths::Member;
+
+use super::errands::{self, Means};
+use super::words::{Action, Input, Standing, Way};
+use super::{FENCE_DEADLINE, Lease};
+use crate::admin::Page;
+use crate::launch::local_addr;
+use crate::observe::addresses;
+use crate::run::Wrapper;
+
+/// While a lease runs, the clock is looked at this often: tokio's timers stand still while the machine sleeps.
+const LOOK: Duration = Duration::from_millis(50);
+
+type Errands = FuturesUnordered<Pin<Box<dyn Future<Output = Vec<Input>> + Send>>>;
+type Children = BTreeMap<String, Vec<u8>>;
+
+impl Wrapper {
+    /// Starts the task, which ends with `child`: before Redis answers for the first time, as from then on its writes are under
+    /// a lease.
+    pub(crate) fn keep_lease(&self, child: &Child) {
+        let Some(length) = self.config.lease.length else {
+            info!("no lease is kept (LEASE is off): a master that is cut off goes on taking writes");
+            return;
+        };
+        let (me, local) = (&self.identity.addr, local_addr(&self.config.network));
+        let means = Means {
+            registry: self.registry.clone(),
+            redis: Arc::new(self.dialer.within(FENCE_DEADLINE).lasting_redis(&local)),
+            name: self.config.group.name.clone(),
+            me: me.clone(),
+            length,
+            run_id: Arc::new(OnceLock::new()),
+            written: Arc::new(Mutex::new(None)),
+        };
+        let tree = self.registry.tree();
+        let keeper = Keeper {
+            lease: Lease::new(me.clone(), length, BootTime::now()),
+            state: self.registry.follow(tree.state()),
+            members: self.registry.follow_children(tree.members()),
+            registered: self.registry.follow_children(tree.sentinels()),
+            dialer: self.dialer.within(length / 10),
+            sentinels: BTreeMap::new(),
+            errands: Errands::new(),
+            wake: Duration::ZERO,
+            page: self.page.clone(),
+            child: child.clone(),
+            means,
+        };
+        self.tasks.spawn("lease", keeper.keep());
+    }
+}
+
+struct Keeper {
+    means: Means,
+    lease: Lease,
+    state: watch::Receiver<Followed<Option<Znode>>>,
+    members: watch::Receiver<Followed<Children>>,
+    registered: watch::Receiver<Followed<Children>>,
+    dialer: Dialer,
+    sentinels: BTreeMap<Addr, Arc<LastingSentinel>>,
+    errands: Errands,
+    wake: Duration,
+    page: Arc<Page>,
+    child: Child,
+}
+
+impl Keeper {
+    async fn keep(mut self) {
+        let child = self.child.clone();
+        tokio::select! {
+            _ = child.exited() => {}
+            () = self.run() => {}
+        }
+    }
+
+    async fn run(&mut self) {
+        loop {
+            let inputs = self.next().await;
+            for input in inputs {
+                let before = self.lease.standing();
+                let actions = self.lease.step(BootTime::now(), input);
+                // Doing comes before telling: the fence waits for no log.
+                for action in actions {
+                    self.act(&action);
+                }
+                self.tell(before);
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Vec<Input> {
+        tokio::select! {
+            biased;
+            Some(inputs) = self.errands.next() => inputs,
+            () = changed(&mut self.state) => self.recorded(),
+            () = changed(&mut self.members) => self.around(),
+            () = changed(&mut self.registered) => self.around(),
+            () = sleep(self.wake) => vec![Input::Woke],
+        }
+    }
+
+    /// The record as last read. A renewal checks its version, so an old copy does no harm.
+    fn recorded(&mut self) -> Vec<Input> {
+        let followed = self.state.borrow_and_update();
+        let known = followed.value.as_ref();
+        known
+            .map(|node| Input::Recorded(errands::record(node.as_ref(), &self.means.me)))
+            .into_iter()
+            .collect()
+    }
+
+    /// Who else there is: while ZooKeeper is away, those who were there last.
+    fn around(&mut self) -> Vec<Input> {
+        let registered = match &self.registered.borrow_and_update().value {
+            Some(children) => addresses(children),
+            None => return Vec::new(),
+        };
+        self.sentinels.retain(|addr, _| registered.contains(addr));
+        for addr in registered {
+            let lasting = || Arc::new(self.dialer.lasting_sentinel(&addr));
+            self.sentinels.entry(addr.clone()).or_insert_with(lasting);
+        }
+        let others = match &self.members.borrow_and_update().value {
+            Some(children) => others(children, &self.means.me),
+            None => return Vec::new(),
+        };
+        let sentinels = self.sentinels.len();
+        vec![Input::Around { others, sentinels }]
+    }
+
+    fn act(&mut self, action: &Action) {
+        let means = self.means.clone();
+        match *action {
+            Action::Renew { state, epoch } => self.begin(errands::renew(means, state, epoch)),
+            Action::AskSentinels => {
+                let (sentinels, deadline) = (self.sentinels.clone(), self.means.length / 10);
+                self.begin(errands::ask_sentinels(means, sentinels, deadline));
+            }
+            Action::AskRole => self.begin(errands::ask_role(means)),
+            Action::Fence(_) => self.begin(errands::fence(means)),
+            Action::Disconnect => self.begin(errands::disconnect(means)),
+            Action::Unfence(_) => self.begin(errands::unfence(means)),
+            Action::Kill(_) => self.child.kill(),
+            Action::Release => self.begin(errands::release(means)),
+            Action::WakeAt(at) => {
+                let left = at.since(BootTime::now());
+                self.wake = match self.lease.standing() {
+                    Standing::Idle | Standing::Free => left,
+                    Standing::Held { .. }
+                    | Standing::Fencing { .. }
+                    | Standing::Fenced { .. }
+                    | Standing::Unfencing { .. }
+                    | Standing::Killed { .. } => left.min(LOOK),
+                };
+            }
+        }
+    }
+
+    fn begin(&mut self, errand: impl Future<Output = Vec<Input>> + Send + 'static) {
+        self.errands.push(Box::pin(errand));
+    }
+
+    /// One line for each change, and the numbers.
+    fn tell(&self, before: Standing) {
+        let now = self.lease.standing();
+        if now == before {
+            return;
+        }
+        self.page
+            .metrics
+            .lease
+            .show(before, now, self.lease.longest_gap());
+        let fenced = now.fenced().map(|why| why.to_string());
+        if fenced != before.fenced().map(|why| why.to_string()) {
+            self.page.update(|status| status.fenced.clone_from(&fenced));
+        }
+        let lease_ms = self.means.length.as_millis();
+        match (before, now) {
+            (Standing::Held { by, .. }, Standing::Held { by: now, .. }) if by == now => {}
+            (Standing::Unfencing { .. }, Standing::Held { by, .. }) => {
+                info!(by = by.word(), "lease renewed; redis is master again");
+            }
+            (
+                _,
+                Standing::Held {
+                    by: Way::Beginning, ..
+                },
+            ) => {
+                info!(lease_ms, "redis takes writes under a lease");
+            }
+            (
+                _,
+                Standing::Held {
+                    by: Way::ZooKeeper, ..
+                },
+            ) => info!("zookeeper renews the lease"),
+            (
+                _,
+                Standing::Held {
+                    by: Way::Sentinels, ..
+                },
+            ) => {
+                warn!("zookeeper does not renew the lease; a majority of the sentinels stands in");
+            }
+            (Standing::Held { .. }, Standing::Free) => {
+                info!("no lease is needed: nobody could be promoted");
+            }
+            (_, Standing::Fencing { why, .. }) => warn!(reason = %why, "fencing redis"),
+            (Standing::Fencing { .. }, Standing::Fenced { .. }) => {
+                warn!("redis is fenced: it takes no writes until the lease is renewed");
+            }
+            (_, Standing::Fenced { why }) => warn!(reason = %why, "redis is fenced"),
+            (_, Standing::Killed { why }) => {
+                error!(reason = %why, pid = self.child.pid(), "redis did not take the fence in 200 ms; killed");
+            }
+            (Standing::Fenced { .. }, Standing::Idle) => {
+                info!("redis is fenced no more: it follows a master");
+            }
+            (_, Standing::Idle | Standing::Free | Standing::Unfencing { .. }) => {}
+        }
+    }
+}
+
+/// Waits for news; there are none any more once ZooKeeper's session has been closed.
+async fn changed<T>(copy: &mut watch::Receiver<T>) {
+    if copy.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+fn others(members: &Children, me: &Addr) -> usize {
+    let decoded = members.values().filter_map(|data| Member::decode(data).ok());
+    decoded.filter(|member| member.addr != *me).count()
+}
