@@ -33,7 +33,7 @@ use crate::steps::Steps;
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Arguments {
-    /// Ends by itself after the failover and the old master's return.
+    /// Ends by itself after the failover, the handover and the old masters' returns.
     #[arg(long)]
     once: bool,
     /// Prints the facts as one JSON object at the end; everything else goes to standard error.
@@ -46,8 +46,8 @@ pub(crate) struct Arguments {
 
 const AFTER_HELP: &str = "\
 It installs what is missing (Debian packages; asks first), builds, starts ZooKeeper, 3 Redis, 3 Sentinels and 2 watchers on
-loopback in temporary directories, kills the master, shows what happens, brings the old master back, and leaves the group
-running until Ctrl-C. Nothing is left behind.
+loopback in temporary directories, kills the master, shows what happens, brings the old master back, stops the new one as an
+upgrade would, and leaves the group running until Ctrl-C. Nothing is left behind.
 
 Exit codes:
     0  everything happened in time, or it was stopped while it was left running
@@ -57,7 +57,7 @@ Exit codes:
   130  stopped by Ctrl-C or a signal before it had shown everything
 
 Example, for a script:
-  cargo xtask demo --once --json | jq .writes.away_ms";
+  cargo xtask demo --once --json | jq .failover.writes.away_ms";
 
 /// How it ended.
 enum End {

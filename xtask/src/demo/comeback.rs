@@ -8,7 +8,7 @@ use anyhow::{Context, bail, ensure};
 use testkit::{RedisClient, RedisNode, ask};
 use topology::{Addr, LinkStatus, Role};
 
-use super::facts::{ComebackFacts, FailoverFacts};
+use super::facts::{ChangeFacts, ComebackFacts};
 use super::failover::{self, PACE};
 use super::observers::{Observation, Seen, What};
 use super::screen::{Screen, Waiting};
@@ -33,9 +33,9 @@ struct Offers {
 pub(super) async fn show(
     screen: &Screen,
     started: &Started<'_>,
-    failover: &FailoverFacts,
+    gone: &ChangeFacts,
 ) -> anyhow::Result<(ComebackFacts, View)> {
-    let old = node(started, &failover.old_master)?;
+    let old = node(started, &gone.old_master)?;
     screen.heading(&format!(
         "The old master {} comes back. Writes are offered to it from the first moment.",
         old.addr()

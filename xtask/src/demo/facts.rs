@@ -13,9 +13,9 @@ pub(super) struct Facts {
     pub(super) sentinels: Vec<Addr>,
     pub(super) watchers: Vec<Addr>,
     pub(super) start: StartTimes,
-    pub(super) failover: FailoverFacts,
-    pub(super) writes: WriteFacts,
+    pub(super) failover: ChangeFacts,
     pub(super) comeback: ComebackFacts,
+    pub(super) handover: ChangeFacts,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -26,15 +26,11 @@ pub(super) struct StartTimes {
     pub(super) group: Duration,
 }
 
-/// Each time counts from the kill.
+/// One change of master. Each time counts from the kill, or from SIGTERM.
 #[derive(Debug, Serialize)]
-pub(super) struct FailoverFacts {
+pub(super) struct ChangeFacts {
     pub(super) old_master: Addr,
     pub(super) new_master: Addr,
-    #[serde(rename = "first_sdown_ms", serialize_with = "maybe_millis")]
-    pub(super) first_sdown: Option<Duration>,
-    #[serde(rename = "first_odown_ms", serialize_with = "maybe_millis")]
-    pub(super) first_odown: Option<Duration>,
     #[serde(rename = "first_switch_master_ms", serialize_with = "maybe_millis")]
     pub(super) first_switch: Option<Duration>,
     #[serde(rename = "published_ms", serialize_with = "maybe_millis")]
@@ -43,11 +39,12 @@ pub(super) struct FailoverFacts {
     pub(super) first_write: Option<Duration>,
     #[serde(rename = "all_over_ms", serialize_with = "millis")]
     pub(super) all_over: Duration,
+    pub(super) writes: WriteFacts,
 }
 
 #[derive(Debug, Serialize)]
 pub(super) struct WriteFacts {
-    /// From the kill to the first one that the new master accepted.
+    /// From the kill to the first one that the new master accepted; the longest pause where the role was handed over.
     #[serde(rename = "away_ms", serialize_with = "millis")]
     pub(super) away: Duration,
     pub(super) acknowledged: usize,

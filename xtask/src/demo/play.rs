@@ -9,6 +9,7 @@ use futures_util::FutureExt;
 
 use super::End;
 use super::facts::Facts;
+use super::failover::Way;
 use super::screen::Screen;
 use super::servers::Servers;
 use super::stop::Stop;
@@ -65,12 +66,20 @@ async fn play(
     let started = servers.start(screen).await.context("the group did not start")?;
     screen.line(&format!("\n{}", table::render(&started.view)));
 
-    let (failover, writes) = failover::show(screen, &started)
+    let failover = failover::show(screen, &started, &started.view, Way::Killed)
         .await
         .context("the failover went wrong")?;
     let (comeback, view) = comeback::show(screen, &started, &failover)
         .await
         .context("the old master's return went wrong")?;
+    screen.line(&format!("\n{}", table::render(&view)));
+
+    let handover = failover::show(screen, &started, &view, Way::Stopped)
+        .await
+        .context("the handover went wrong")?;
+    let (_, view) = comeback::show(screen, &started, &handover)
+        .await
+        .context("the return of the one that was stopped went wrong")?;
     screen.line(&format!("\n{}", table::render(&view)));
 
     if !once {
@@ -86,8 +95,8 @@ async fn play(
         watchers: view.watchers.into_iter().map(|node| node.addr).collect(),
         start: started.times,
         failover,
-        writes,
         comeback,
+        handover,
     })
 }
 

@@ -124,5 +124,5 @@ fn put(text: &str) {
 }
 
 fn timed(after: Duration, text: &str) -> String {
-    format!("  {:>9}  {text}", format!("+{:.2} s", after.as_secs_f64()))
+    format!("  {:>10}  {text}", format!("+{:.3} s", after.as_secs_f64()))
 }

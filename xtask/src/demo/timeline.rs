@@ -53,16 +53,14 @@ fn event_words(event: &SentinelEvent) -> Option<String> {
     wanted.then(|| format!("{channel} {kind} {host}:{port}{quorum}"))
 }
 
-/// How far a failover has come.
+/// How far a change of master has come.
 #[derive(Debug)]
 pub(super) struct Progress {
-    killed: Instant,
+    gone: Instant,
     old: Addr,
     sentinels: BTreeSet<Addr>,
     replicas: BTreeSet<Addr>,
     watchers: BTreeSet<Addr>,
-    pub(super) first_sdown: Option<Duration>,
-    pub(super) first_odown: Option<Duration>,
     pub(super) first_switch: Option<Duration>,
     pub(super) published: Option<Duration>,
     pub(super) first_write: Option<Duration>,
@@ -78,15 +76,13 @@ pub(super) struct Others {
 }
 
 impl Progress {
-    pub(super) fn new(killed: Instant, old: Addr, others: Others) -> Self {
+    pub(super) fn new(gone: Instant, old: Addr, others: Others) -> Self {
         Self {
-            killed,
+            gone,
             old,
             sentinels: others.sentinels,
             replicas: others.replicas,
             watchers: others.watchers,
-            first_sdown: None,
-            first_odown: None,
             first_switch: None,
             published: None,
             first_write: None,
@@ -96,7 +92,7 @@ impl Progress {
 
     /// Takes what was seen into account.
     pub(super) fn take(&mut self, seen: &Seen) {
-        let after = seen.at.saturating_duration_since(self.killed);
+        let after = seen.at.saturating_duration_since(self.gone);
         match &seen.what {
             What::Event { by, event } => self.take_event(after, by, event),
             What::Published(Some(master)) if *master != self.old => {
@@ -122,20 +118,17 @@ impl Progress {
     }
 
     fn take_event(&mut self, after: Duration, by: &Addr, event: &SentinelEvent) {
-        match event {
-            SentinelEvent::SwitchMaster(switch) if switch.from == self.old => {
-                self.first_switch.get_or_insert(after);
-                self.sentinels.remove(by);
-            }
-            SentinelEvent::Other { channel, payload } if payload.starts_with("master ") => {
-                match channel.as_str() {
-                    "+sdown" => drop(self.first_sdown.get_or_insert(after)),
-                    "+odown" => drop(self.first_odown.get_or_insert(after)),
-                    _ => {}
-                }
-            }
-            SentinelEvent::SwitchMaster(_) | SentinelEvent::Other { .. } => {}
+        if let SentinelEvent::SwitchMaster(switch) = event
+            && switch.from == self.old
+        {
+            self.first_switch.get_or_insert(after);
+            self.sentinels.remove(by);
         }
+    }
+
+    /// When the master went; every time counts from there.
+    pub(super) fn gone(&self) -> Instant {
+        self.gone
     }
 
     /// What has not happened yet; `None` when all has.
@@ -145,11 +138,7 @@ impl Progress {
         } else {
             "writes are back; "
         };
-        let waits = if self.first_sdown.is_none() {
-            "no Sentinel has called the master down yet".to_owned()
-        } else if self.first_switch.is_none() {
-            "the Sentinels have not named another master yet".to_owned()
-        } else if self.first_write.is_none() {
+        let waits = if self.first_write.is_none() {
             "no write was accepted yet".to_owned()
         } else if self.published.is_none() {
             "/redis/master does not name it yet".to_owned()
