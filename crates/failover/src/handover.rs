@@ -123,16 +123,25 @@ impl Paused {
     }
 
     /// Makes the old master a replica of the new one, then releases its clients, which find out by being refused or disconnected.
-    pub(crate) async fn relieve(self, successor: &Addr) -> Result<(), InstanceError> {
-        self.redis.follow_master(successor).await?;
-        if let Err(error) = self.redis.unpause().await {
+    pub(crate) async fn relieve(self, links: &Links, successor: &Addr) -> Result<(), InstanceError> {
+        let redis = match self.redis.follow_master(successor).await {
+            Ok(()) => self.redis,
+            // The lease of its wrapper may have ended by the new record, and with it the connections of all its clients.
+            Err(InstanceError::Unreachable { .. }) => {
+                let again = links.dialer().redis(self.redis.addr()).await?;
+                again.follow_master(successor).await?;
+                again
+            }
+            Err(error) => return Err(error),
+        };
+        if let Err(error) = redis.unpause().await {
             warn!(reason = %error, "the pause was not lifted; it ends by itself");
         }
-        if let Err(error) = self.redis.kill_clients().await {
+        if let Err(error) = redis.kill_clients().await {
             warn!(reason = %error, "clients of the old master were not disconnected");
         }
         if let Some(period) = &self.ping_period {
-            let _ = self.redis.config_set(PING_PERIOD, period).await;
+            let _ = redis.config_set(PING_PERIOD, period).await;
         }
         Ok(())
     }

@@ -250,7 +250,7 @@ impl<'a> Run<'a> {
             return OldMaster::Gone;
         };
         let held_ms = paused.held_for().as_millis();
-        match paused.relieve(successor).await {
+        match paused.relieve(&self.mover.links, successor).await {
             Ok(()) => {
                 info!(master = %successor, elapsed_ms = held_ms, "the old master follows its successor");
                 OldMaster::Relieved

@@ -87,6 +87,11 @@ impl Lease {
         self.standing
     }
 
+    /// Whether a promotion that was asked for and not answered may yet be executed: then a replica is none for sure.
+    pub fn has_a_stray(&self) -> bool {
+        self.stray
+    }
+
     /// The longest time between two renewals of one mastership.
     pub fn longest_gap(&self) -> Duration {
         self.longest_gap
@@ -140,6 +145,12 @@ impl Lease {
                 if let Standing::Fencing { why, .. } = self.standing {
                     self.now_is(Standing::Fenced { why });
                     actions.push(Action::Disconnect);
+                }
+            }
+            Input::Follows => {
+                if matches!(self.standing, Standing::Fencing { .. }) && !self.stray {
+                    self.now_is(Standing::Idle);
+                    self.held_at = None;
                 }
             }
             Input::Unfenced => {

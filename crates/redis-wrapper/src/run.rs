@@ -12,6 +12,7 @@ use program::{Process, port_is_free, refuse};
 use registry::{Registration, Registry};
 use supervisor::{Child, Exit, Grace, Tasks};
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 use topology::Addr;
 use tracing::{error, info};
 use uuid::Uuid;
@@ -50,6 +51,9 @@ pub(crate) struct Wrapper {
     pub(crate) tasks: Tasks,
     pub(crate) identity: Identity,
     pub(crate) node: NodeKeeper,
+    /// Our Redis has been made a replica before it ends: its lease is over, and one that saves its data is not to be killed
+    /// because it does not answer meanwhile.
+    pub(crate) relieved: CancellationToken,
 }
 
 /// Runs the wrapper to its exit code.
@@ -131,6 +135,7 @@ async fn prepare(config: Config, process: Process, tasks: &Tasks) -> Result<Wrap
         tasks: tasks.clone(),
         identity,
         node,
+        relieved: CancellationToken::new(),
     })
 }
 

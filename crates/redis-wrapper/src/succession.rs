@@ -55,6 +55,7 @@ impl Wrapper {
         let outcome = moves.run(&self.mover, warrant, Instant::now(), deadlines).await;
         match outcome {
             Outcome::Moved(moved) if moved.old == OldMaster::Disobeys => child.kill(),
+            Outcome::Moved(moved) if moved.old == OldMaster::Relieved => self.relieved.cancel(),
             Outcome::Moved(_) | Outcome::Finished(_) | Outcome::Stopped(Stop::EpochMovedOn(_)) => {}
             Outcome::Stopped(_) | Outcome::Waited(_) | Outcome::NotReady(_) | Outcome::Failed(_) => {
                 warn!("the role stays with this node; its data is saved before it ends");

@@ -24,6 +24,9 @@ pub struct Program {
     dir: Option<PathBuf>,
 }
 
+/// So much of a program's log is shown when a test fails.
+const LAST_LINES: usize = 80;
+
 /// A program of ours that was started. Dropping it kills it with everything it started.
 #[derive(Debug)]
 pub struct Running {
@@ -115,6 +118,20 @@ impl Running {
     }
 }
 
+impl Running {
+    /// What a failed test needs most.
+    fn say_what_it_said(&self) {
+        // Of all its runs: what a test restarted tells of the run before.
+        let log = std::fs::read(&self.process.launch().log).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let lines: Vec<&str> = log.lines().collect();
+        let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
+        let name = &self.process.launch().name;
+        eprintln!("---- the end of the log of {name}, pid {}:", self.process.pid());
+        eprintln!("{}", last.join("\n"));
+    }
+}
+
 /// Logs, signals and waits: see [`Process`].
 impl Deref for Running {
     type Target = Process;
@@ -126,6 +143,9 @@ impl Deref for Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.say_what_it_said();
+        }
         self.process.kill_tree();
         let _ = std::fs::remove_file(&self.process.launch().log);
     }

@@ -30,6 +30,11 @@ impl Role {
         }
     }
 
+    /// Whether it is a replica, and not of nobody.
+    pub fn follows_somebody(&self) -> bool {
+        matches!(self, Role::Replica { .. }) && !self.is_fenced()
+    }
+
     /// The word for logs and metrics.
     pub fn word(&self) -> &'static str {
         match self {

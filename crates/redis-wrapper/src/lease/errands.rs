@@ -191,14 +191,24 @@ async fn ask_one(lasting: &LastingSentinel, name: &MasterName) -> Option<Answer>
     })
 }
 
-/// Makes our Redis a replica of nobody. Tries until it is told to stop, which is when Redis has been killed instead.
-pub(super) async fn fence(means: Means) -> Vec<Input> {
+/// Makes our Redis a replica of nobody, unless it follows a master `already`. Tries until it is told to stop, which is when Redis
+/// has been killed instead.
+pub(super) async fn fence(means: Means, already: bool) -> Vec<Input> {
     let mut told = false;
     loop {
-        let fenced = async { means.redis.get().await?.follow_nobody().await };
+        let fenced = async {
+            let redis = means.redis.get().await?;
+            if already && redis.role().await?.follows_somebody() {
+                return Ok(Input::Follows);
+            }
+            redis.follow_nobody().await.map(|()| Input::Fenced)
+        };
         match fenced.await {
-            Ok(()) => return vec![Input::Fenced],
-            Err(reason) if !told => warn!(reason = %chain(&reason), "redis does not take the fence yet"),
+            Ok(done) => return vec![done],
+            Err(reason) if !told => {
+                let reason: InstanceError = reason;
+                warn!(reason = %chain(&reason), "redis does not take the fence yet");
+            }
             Err(_) => {}
         }
         told = true;

@@ -15,6 +15,7 @@ use registry::{Followed, Znode};
 use supervisor::{BootTime, Child};
 use tokio::sync::{Mutex, watch};
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 use topology::Addr;
 use tracing::{error, info, warn};
 use zkpaths::Member;
@@ -63,6 +64,7 @@ impl Wrapper {
             wake: Duration::ZERO,
             page: self.page.clone(),
             child: child.clone(),
+            relieved: self.relieved.clone(),
             means,
         };
         self.tasks.spawn("lease", keeper.keep());
@@ -81,13 +83,15 @@ struct Keeper {
     wake: Duration,
     page: Arc<Page>,
     child: Child,
+    relieved: CancellationToken,
 }
 
 impl Keeper {
     async fn keep(mut self) {
-        let child = self.child.clone();
+        let (child, relieved) = (self.child.clone(), self.relieved.clone());
         tokio::select! {
             _ = child.exited() => {}
+            () = relieved.cancelled() => {}
             () = self.run() => {}
         }
     }
@@ -156,7 +160,7 @@ impl Keeper {
                 self.begin(errands::ask_sentinels(means, sentinels, deadline));
             }
             Action::AskRole => self.begin(errands::ask_role(means)),
-            Action::Fence(_) => self.begin(errands::fence(means)),
+            Action::Fence(_) => self.begin(errands::fence(means, !self.lease.has_a_stray())),
             Action::Disconnect => self.begin(errands::disconnect(means)),
             Action::Unfence(_) => self.begin(errands::unfence(means)),
             Action::Kill(_) => self.child.kill(),

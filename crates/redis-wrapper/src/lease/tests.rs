@@ -137,6 +137,17 @@ fn run_out() -> Lease {
 }
 
 #[test]
+fn who_follows_a_master_by_now_needs_no_fence() {
+    let mut lease = held();
+    let actions = lease.step(at(LENGTH), Input::Woke);
+    assert!(matches!(actions[0], Action::Fence(_)));
+    assert!(asks(&lease.step(at(LENGTH + 1), Input::Follows)).is_empty());
+    assert_eq!(lease.standing(), Standing::Idle);
+    let late = lease.step(at(LENGTH + 300), Input::Woke);
+    assert!(!late.iter().any(|action| matches!(action, Action::Kill(_))));
+}
+
+#[test]
 fn it_is_renewed_every_fifth_and_the_sentinels_are_asked_when_one_is_missed() {
     let mut lease = held();
     let _ = lease.step(at(10), polled(1, []));
@@ -376,6 +387,7 @@ fn input() -> impl Strategy<Value = (u64, Kind)> {
         1 => (3u64..7).prop_map(Kind::Us),
         1 => (3u64..7, 0u8..2).prop_map(|(epoch, phase)| Kind::Another(epoch, phase)),
         2 => Just(Kind::Fenced),
+        1 => Just(Kind::Follows),
         1 => Just(Kind::Unfenced),
         1 => Just(Kind::NotUnfenced),
         1 => Just(Kind::Released),
@@ -400,6 +412,7 @@ enum Kind {
     Us(u64),
     Another(u64, u8),
     Fenced,
+    Follows,
     Unfenced,
     NotUnfenced,
     Released,
@@ -434,6 +447,7 @@ impl Kind {
             Kind::Another(epoch, 0) => another(epoch, Phase::Promoting),
             Kind::Another(epoch, _) => another(epoch, Phase::Settled),
             Kind::Fenced => Input::Fenced,
+            Kind::Follows => Input::Follows,
             Kind::Unfenced => Input::Unfenced,
             Kind::NotUnfenced => Input::NotUnfenced,
             Kind::Released => Input::Released,
@@ -487,7 +501,7 @@ proptest! {
             let outranked = matches!(lease.standing(), Standing::Fencing { why: WhyFence::Outranked { .. }, .. });
             prop_assert!(fences.is_none() || needed(&lease) || stray || outranked);
             // The same again asks for nothing. (What is there before it was asked for is an answer the second time.)
-            if fences.is_some() && matches!(input, Input::Fenced) {
+            if fences.is_some() && matches!(input, Input::Fenced | Input::Follows) {
                 continue;
             }
             let settled = lease.clone();
@@ -510,7 +524,7 @@ proptest! {
                 Kind::Around(others, _) if alone % 2 == 0 => Kind::Around(others, 0),
                 Kind::Around(_, sentinels) => Kind::Around(0, sentinels),
                 Kind::Woke | Kind::Renewed(_) | Kind::NotRenewed | Kind::Polled { .. } | Kind::Role(_)
-                | Kind::Us(_) | Kind::Another(..) | Kind::Fenced | Kind::Unfenced | Kind::NotUnfenced
+                | Kind::Us(_) | Kind::Another(..) | Kind::Fenced | Kind::Follows | Kind::Unfenced | Kind::NotUnfenced
                 | Kind::Released => kind,
             };
             // Nobody else fences it either.

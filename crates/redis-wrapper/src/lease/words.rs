@@ -54,6 +54,8 @@ pub enum Input {
     },
     /// Redis took the fence.
     Fenced,
+    /// Redis needed none: it follows a master by now.
+    Follows,
     /// Redis is master again.
     Unfenced,
     /// It did not say that it is.
