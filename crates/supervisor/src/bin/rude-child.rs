@@ -93,9 +93,10 @@ fn orphans(count: usize) -> ExitCode {
             return ExitCode::FAILURE;
         }
     }
+    // It is sent as soon as the line below is read.
+    let _ = SigSet::from(Signal::SIGUSR1).thread_block();
     say(&format!("orphaned {count}"));
     // Not before the test has seen them.
-    let _ = SigSet::from(Signal::SIGUSR1).thread_block();
     let _ = SigSet::from(Signal::SIGUSR1).wait();
     drop(held);
     ready_for_ever()
