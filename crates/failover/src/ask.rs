@@ -11,11 +11,7 @@ const SLACK: Duration = Duration::from_millis(15);
 
 /// The answers that came: all, or enough of them and what came shortly after, or what came before the deadline. A server
 /// that is dead together with its host must not hold up the others.
-pub(crate) async fn gather<T, F>(
-    asked: impl IntoIterator<Item = F>,
-    enough: usize,
-    deadline: Duration,
-) -> Vec<T>
+pub async fn gather<T, F>(asked: impl IntoIterator<Item = F>, enough: usize, deadline: Duration) -> Vec<T>
 where
     F: Future<Output = Option<T>>,
 {

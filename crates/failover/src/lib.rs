@@ -28,6 +28,7 @@ mod tally;
 mod view;
 mod warrant;
 
+pub use ask::gather;
 pub use choose::{Choice, Durability, WhyNoChoice};
 pub use links::Links;
 pub use mover::{Checkpoint, Deadlines, Hook, Mover};

@@ -20,6 +20,8 @@ use crate::{Links, Takes, Warrant};
 
 /// A Sentinel or a node that has not answered by then is part of the answer.
 const ASK_DEADLINE: Duration = Duration::from_millis(300);
+/// For a master that counts as lost already.
+const LOST_DEADLINE: Duration = Duration::from_millis(100);
 
 /// What one look remembers for the next: since when the lease has had its version.
 #[derive(Debug, Clone, Copy)]
@@ -53,7 +55,10 @@ pub(crate) async fn look(
         .iter()
         .map(|addr| async move { ask(links, name, addr).await.ok() });
     let nodes = nodes_of(&recorded, warrant);
-    let (sentinels, mut nodes) = tokio::join!(gather(asked, enough, ASK_DEADLINE), probe_all(links, nodes));
+    let (sentinels, mut nodes) = tokio::join!(
+        gather(asked, enough, ASK_DEADLINE),
+        probe_all(links, nodes, lost(warrant))
+    );
     // Sentinels may know a replica whose wrapper is not registered now.
     let replicas: BTreeSet<Addr> = sentinels
         .iter()
@@ -64,7 +69,7 @@ pub(crate) async fn look(
         .filter(|addr| !nodes.contains_key(*addr))
         .cloned()
         .collect();
-    nodes.extend(probe_all(links, more).await);
+    nodes.extend(probe_all(links, more, lost(warrant)).await);
     let remembered = recorded.members.union(&replicas).count();
     let recorded_master = recorded.state.as_ref().map(|(state, _)| &state.master.addr);
     let group_size = match recorded_master {
@@ -171,13 +176,33 @@ fn nodes_of(recorded: &Recorded, warrant: &Warrant) -> BTreeSet<Addr> {
         .collect()
 }
 
+/// The master that nobody reaches, as far as is known: it is asked too, and not waited for like the others.
+pub(crate) fn lost(warrant: &Warrant) -> Option<&Addr> {
+    match warrant {
+        Warrant::LeaseOver { master } => Some(master),
+        Warrant::Died { .. }
+        | Warrant::Refused { .. }
+        | Warrant::Handover { .. }
+        | Warrant::Returned { .. }
+        | Warrant::Unfinished => None,
+    }
+}
+
 /// What answers at each address.
-pub(crate) async fn probe_all(links: &Links, addrs: BTreeSet<Addr>) -> BTreeMap<Addr, Probe> {
-    let dialer = links.dialer().within(ASK_DEADLINE);
+pub(crate) async fn probe_all(
+    links: &Links,
+    addrs: BTreeSet<Addr>,
+    lost: Option<&Addr>,
+) -> BTreeMap<Addr, Probe> {
     let probe = |addr: Addr| {
-        let dialer = dialer.clone();
+        let deadline = if lost == Some(&addr) {
+            LOST_DEADLINE
+        } else {
+            ASK_DEADLINE
+        };
+        let dialer = links.dialer().within(deadline);
         async move {
-            let late = tokio::time::timeout(ASK_DEADLINE, dialer.probe(&addr)).await;
+            let late = tokio::time::timeout(deadline, dialer.probe(&addr)).await;
             (addr, late.unwrap_or(Probe::Unreachable))
         }
     };

@@ -14,7 +14,7 @@ use crate::elect::{elect, new_id};
 use crate::execute::{Promotion, finish, undo};
 use crate::fallback::through_a_sentinel;
 use crate::handover::{HandoverError, Paused};
-use crate::look::probe_all;
+use crate::look::{lost, probe_all};
 use crate::mover::{Checkpoint, Mover};
 use crate::outcome::{MoveError, Moved, OldMaster, Outcome};
 use crate::plan::plan;
@@ -111,7 +111,11 @@ impl<'a> Run<'a> {
             Step::Elect { epoch } => {
                 self.voted_at = Some(Instant::now());
                 let links = &self.mover.links;
-                let nodes = probe_all(links, view.nodes.keys().cloned().collect());
+                let nodes = probe_all(
+                    links,
+                    view.nodes.keys().cloned().collect(),
+                    lost(&self.attempt.warrant),
+                );
                 let (votes, nodes) = tokio::join!(elect(links, view, epoch, &self.id), nodes);
                 // Who is fit is read after the votes; all else is guarded by the versions that it was read at.
                 self.view = Some(View {

@@ -27,6 +27,8 @@ const DEADLINES: Deadlines = Deadlines {
     whole: Duration::from_secs(20),
 };
 const DIAL_DEADLINE: Duration = Duration::from_millis(250);
+/// For a master that has just not answered: it will be asked again.
+const DIAL_AGAIN: Duration = Duration::from_millis(50);
 /// Between two tries at a master that is not there.
 const TRY_AGAIN: Duration = Duration::from_millis(4);
 /// The Sentinels notice a closed connection 1 to 4 ms after a kill; they are asked this often, and then more and more seldom.
@@ -61,6 +63,8 @@ enum Woke {
     Changed,
     /// The master did not answer, one way or the other.
     Lost(LastTry),
+    /// Its connection stands, and nothing comes.
+    Silent,
     /// A move of the role has been under way for long.
     Unfinished,
     /// Time to see that the connections are there.
@@ -103,9 +107,12 @@ impl<'a> Vigil<'a> {
                         debug!(reason = %reason, "connections not opened ahead");
                     }
                 }
-                (Woke::Lost(last), Some(state)) => self.judge(&state.master, last).await,
+                (Woke::Lost(last), Some(state)) => self.judge(&state.master, last, DIAL_DEADLINE).await,
+                (Woke::Silent, Some(state)) => {
+                    self.judge(&state.master, LastTry::Unreachable, DIAL_AGAIN).await;
+                }
                 (Woke::Unfinished, Some(_)) => self.act(Warrant::Unfinished, Instant::now()).await,
-                (Woke::Changed, _) | (Woke::Lost(_) | Woke::Unfinished, None) => {}
+                (Woke::Changed, _) | (Woke::Lost(_) | Woke::Silent | Woke::Unfinished, None) => {}
             }
         }
     }
@@ -173,30 +180,30 @@ impl<'a> Vigil<'a> {
         loop {
             tokio::select! {
                 () = redis.closed() => return Woke::Lost(LastTry::Unreachable),
-                silent = self.lease_grows_old(&state.master) => {
-                    if silent && !answers(&redis).await {
-                        return Woke::Lost(LastTry::Unreachable);
+                half = self.lease_grows_old(&state.master) => {
+                    if !answers(&redis).await {
+                        return Woke::Silent;
                     }
+                    // Looked at again and again until it is renewed.
+                    sleep(half / 4).await;
                 }
             }
         }
     }
 
-    /// True when the lease has not been renewed for half its length; false after a while where none is kept.
-    async fn lease_grows_old(&mut self, master: &RecordedMaster) -> bool {
+    /// Ends when the lease has not been renewed for half its length, which it returns; after a while where none is kept.
+    async fn lease_grows_old(&mut self, master: &RecordedMaster) -> Duration {
         loop {
             let Some(seen) = self.note_lease().filter(|seen| seen.lease.covers(master)) else {
                 tokio::select! {
                     changed = self.lease.changed() => pause_if_ended(changed.is_err()).await,
-                    () = sleep(NO_LEASE) => return true,
+                    () = sleep(NO_LEASE) => return Duration::ZERO,
                 }
                 continue;
             };
             let half = seen.lease.length() / 2;
             if seen.unchanged_for >= half {
-                // Looked at again and again until it is renewed.
-                sleep(half / 4).await;
-                return true;
+                return half;
             }
             tokio::select! {
                 changed = self.lease.changed() => pause_if_ended(changed.is_err()).await,
@@ -206,10 +213,9 @@ impl<'a> Vigil<'a> {
     }
 
     /// Gathers what proves that the master is gone, until it does or the master answers.
-    async fn judge(&mut self, recorded: &RecordedMaster, last: LastTry) {
+    async fn judge(&mut self, recorded: &RecordedMaster, last: LastTry, mut patience: Duration) {
         let master = &recorded.addr;
         let since = Instant::now();
-        let dialer = self.wrapper.dialer.within(DIAL_DEADLINE);
         let mut evidence = Evidence {
             master: master.clone(),
             last,
@@ -222,7 +228,14 @@ impl<'a> Vigil<'a> {
             lease: None,
         };
         loop {
-            evidence.last = tried(&dialer.redis(master).await);
+            let dialer = self.wrapper.dialer.within(patience);
+            let registered = self.sentinels.borrow().value.clone().unwrap_or_default();
+            // Side by side: a host that is cut off costs both their deadlines.
+            let (dialled, heard) = tokio::join!(
+                dialer.redis(master),
+                ask_sentinels(self.wrapper, self.mover, &registered, master)
+            );
+            evidence.last = tried(&dialled);
             evidence.refused = match evidence.last {
                 LastTry::Refused => evidence.refused + 1,
                 LastTry::Answered | LastTry::Unreachable => 0,
@@ -232,8 +245,8 @@ impl<'a> Vigil<'a> {
                 continue;
             }
             if evidence.last != LastTry::Answered {
-                let registered = self.sentinels.borrow().value.clone().unwrap_or_default();
-                ask_sentinels(self.wrapper, self.mover, &registered, &mut evidence).await;
+                heard.tell(&mut evidence);
+                patience = DIAL_AGAIN;
                 evidence.lease = self.note_lease().filter(|seen| seen.lease.covers(recorded));
             }
             match warrant(&evidence) {

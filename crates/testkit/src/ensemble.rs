@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use crate::net::{Host, address};
 use crate::{ZkClient, ZooKeeper, eventually, ports};
 
 /// A running ensemble. Dropping it kills all of it.
@@ -15,6 +16,17 @@ pub struct Ensemble {
 impl Ensemble {
     /// An ensemble of `size` servers, all of them serving.
     pub async fn start(size: usize) -> Self {
+        Self::start_at(&vec![None; size]).await
+    }
+
+    /// One server on each host of a [`Net`](crate::Net).
+    pub async fn start_on(hosts: &[Host]) -> Self {
+        let hosts: Vec<Option<&Host>> = hosts.iter().map(Some).collect();
+        Self::start_at(&hosts).await
+    }
+
+    async fn start_at(hosts: &[Option<&Host>]) -> Self {
+        let size = hosts.len();
         assert!(
             size > 1,
             "an ensemble has several servers; use ZooKeeper::start for one"
@@ -23,16 +35,17 @@ impl Ensemble {
         let mut lines = "initLimit=20\nsyncLimit=10\nstandaloneEnabled=false\n".to_owned();
         for (index, client) in clients.iter().enumerate() {
             let [peer, election] = ports::some();
-            let id = index + 1;
+            let (id, addr) = (index + 1, address(hosts[index], *client));
+            let ip = addr.host();
             let _ = writeln!(
                 lines,
-                "server.{id}=127.0.0.1:{peer}:{election}:participant;127.0.0.1:{client}"
+                "server.{id}={ip}:{peer}:{election}:participant;{ip}:{client}"
             );
         }
         let servers: Vec<ZooKeeper> = clients
             .iter()
             .enumerate()
-            .map(|(index, port)| ZooKeeper::spawn(*port, &lines, Some(index + 1)))
+            .map(|(index, port)| ZooKeeper::spawn(*port, hosts[index], &lines, Some(index + 1)))
             .collect();
         for server in &servers {
             server.ready().await;

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use topology::Addr;
 
 pub use self::node::{Node, RedisNode, SentinelNode, WatcherNode};
+use crate::net::{Host, address};
 use crate::redis::directory;
 use crate::{Program, RedisClient, SentinelClient, Writer, WriterBuilder, ZkClient, eventually, ports};
 
@@ -30,6 +31,7 @@ pub struct Group {
     sentinels: usize,
     watchers: usize,
     env: Vec<(Kind, String, String)>,
+    hosts_used: Vec<Host>,
 }
 
 /// One of our programs.
@@ -67,7 +69,16 @@ impl Group {
             sentinels: 0,
             watchers: 0,
             env: Vec::new(),
+            hosts_used: Vec::new(),
         }
+    }
+
+    /// Puts the first Redis, the first Sentinel and the first watcher on the first of these hosts, and so on, beginning anew where
+    /// there are more of them than hosts. They find their own addresses, as `NET_IFACE` says.
+    #[must_use]
+    pub fn on(mut self, hosts: &[Host]) -> Self {
+        self.hosts_used = hosts.to_vec();
+        self
     }
 
     /// So many Redis nodes.
@@ -155,13 +166,22 @@ impl Group {
         group
     }
 
-    fn program(&self, kind: Kind, port: u16) -> Program {
+    /// Where the next of its kind runs.
+    fn host(&self, count: usize) -> Option<&Host> {
+        let of = self.hosts_used.len().max(1);
+        self.hosts_used.get(count % of)
+    }
+
+    fn program(&self, kind: Kind, port: u16, host: Option<&Host>) -> Program {
         let mut program = Program::new(kind.program())
             .env("ZK_HOSTS", &self.hosts)
             .env("ZK_ROOT", &self.root)
             .env("MASTER_NAME", &self.name)
-            .env("BIND_IP", "127.0.0.1")
             .env("PORT0", port.to_string());
+        program = match host {
+            Some(host) => program.on(host),
+            None => program.env("BIND_IP", "127.0.0.1"),
+        };
         let secrets = [
             ("REDIS_PASSWORD", &self.password),
             ("SENTINEL_PASSWORD", &self.sentinel_password),
@@ -224,22 +244,28 @@ impl RunningGroup {
     /// One more watcher. Returns its index.
     pub fn add_watcher(&mut self) -> usize {
         let port = ports::free();
-        let http = loopback(port);
-        let program = self.plan.program(Kind::Watcher, port);
+        let host = self.plan.host(self.watchers.len());
+        let http = address(host, port);
+        let program = self.plan.program(Kind::Watcher, port, host);
         self.watchers.push(Node::new(program.start(), (), http));
         self.watchers.len() - 1
     }
 
     fn wrapper(&self, kind: Kind) -> (Program, Addr, Addr) {
         let [port, admin] = ports::some();
+        let host = self.plan.host(match kind {
+            Kind::Redis => self.redis.len(),
+            Kind::Sentinel => self.sentinels.len(),
+            Kind::Watcher => self.watchers.len(),
+        });
         let data: PathBuf = self.dir.path().join(format!("{}-{port}", kind.program()));
         std::fs::create_dir(&data).unwrap_or_else(|error| panic!("cannot make {}: {error}", data.display()));
         let program = self
             .plan
-            .program(kind, port)
+            .program(kind, port, host)
             .env("ADMIN_PORT", admin.to_string())
             .env("DATA_DIR", data.display().to_string());
-        (program, loopback(port), loopback(admin))
+        (program, address(host, port), address(host, admin))
     }
 
     /// One Redis node, counted from 0 in the order of their starts.
@@ -337,8 +363,4 @@ impl RunningGroup {
         })
         .await
     }
-}
-
-fn loopback(port: u16) -> Addr {
-    Addr::new("127.0.0.1", port).expect("a loopback address")
 }

@@ -19,13 +19,15 @@
 //! # }
 //! ```
 //!
-//! Networks that can be cut (network namespaces) will live in a module `netns`.
+//! A network that can be cut, with hosts of its own: [`net`].
 
 mod ensemble;
 mod eventually;
 mod group;
 pub mod http;
 mod needs;
+pub mod net;
+mod node_writer;
 pub mod ports;
 mod process;
 mod program;
@@ -43,6 +45,8 @@ pub use self::ensemble::Ensemble;
 pub use self::eventually::{Answer, eventually};
 pub use self::group::{Group, Kind, Node, RedisNode, RunningGroup, SentinelNode, WatcherNode};
 pub use self::needs::{Need, require};
+pub use self::net::{Host, Line, Net};
+pub use self::node_writer::{NodeWriter, Tried};
 pub use self::process::{Exit, Launch, Process};
 pub use self::program::{Program, Running};
 pub use self::redis::{Redis, RedisBuilder};

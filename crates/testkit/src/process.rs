@@ -22,6 +22,7 @@ use nix::unistd::Pid;
 
 use crate::eventually;
 use crate::needs::path_variable;
+use crate::net::Host;
 
 /// What to start, and where.
 #[derive(Debug, Clone)]
@@ -70,6 +71,7 @@ impl fmt::Display for Exit {
 #[derive(Debug)]
 pub struct Process {
     launch: Launch,
+    host: Option<Host>,
     running: Mutex<Running>,
 }
 
@@ -85,15 +87,24 @@ struct Running {
 impl Process {
     /// Starts it.
     pub fn spawn(launch: Launch) -> Self {
-        let running = Mutex::new(run(&launch));
-        Self { launch, running }
+        Self::spawn_on(launch, None)
+    }
+
+    /// Starts it on a host of a [`Net`](crate::Net).
+    pub fn spawn_on(launch: Launch, host: Option<Host>) -> Self {
+        let running = Mutex::new(run(&launch, host.as_ref()));
+        Self {
+            launch,
+            host,
+            running,
+        }
     }
 
     /// Starts it again with the same arguments in the same directory, after making sure that nothing of the last run is
     /// left.
     pub fn respawn(&self) {
         self.kill_tree();
-        *self.lock() = run(&self.launch);
+        *self.lock() = run(&self.launch, self.host.as_ref());
     }
 
     /// Its process id.
@@ -267,7 +278,7 @@ impl Running {
     }
 }
 
-fn run(launch: &Launch) -> Running {
+fn run(launch: &Launch, host: Option<&Host>) -> Running {
     let log = OpenOptions::new()
         .create(true)
         .append(true)
@@ -285,7 +296,7 @@ fn run(launch: &Launch) -> Running {
         .stdin(Stdio::null())
         .stdout(log)
         .stderr(errors);
-    let child = spawner::spawn(command).unwrap_or_else(|error| {
+    let child = spawner::spawn(command, host).unwrap_or_else(|error| {
         panic!(
             "cannot start {} ({}): {error}",
             launch.name,

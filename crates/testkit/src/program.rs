@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
+use crate::net::Host;
 use crate::process::{Launch, Process};
 use crate::redis::directory;
 
@@ -22,6 +23,7 @@ pub struct Program {
     args: Vec<OsString>,
     env: Vec<(String, String)>,
     dir: Option<PathBuf>,
+    host: Option<Host>,
 }
 
 /// So much of a program's log is shown when a test fails.
@@ -43,6 +45,7 @@ impl Program {
             args: Vec::new(),
             env: Vec::new(),
             dir: None,
+            host: None,
         }
     }
 
@@ -57,6 +60,13 @@ impl Program {
     #[must_use]
     pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
         self.args.push(arg.into());
+        self
+    }
+
+    /// Runs on this host of a [`Net`](crate::Net).
+    #[must_use]
+    pub fn on(mut self, host: &Host) -> Self {
+        self.host = Some(host.clone());
         self
     }
 
@@ -83,7 +93,7 @@ impl Program {
     /// Starts it.
     pub fn start(self) -> Running {
         let own_dir = directory(&self.name);
-        let process = Process::spawn(Launch {
+        let launch = Launch {
             name: self.name,
             program: self.file,
             args: self.args,
@@ -91,7 +101,8 @@ impl Program {
             dir: self.dir.unwrap_or_else(|| own_dir.path().to_owned()),
             // Not in the working directory, which a test may want to find as it made it.
             log: own_dir.path().with_extension("log"),
-        });
+        };
+        let process = Process::spawn_on(launch, self.host);
         Running { process, own_dir }
     }
 }

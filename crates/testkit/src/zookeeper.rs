@@ -3,15 +3,16 @@
 //! Timings differ from a production server's in three places: short ticks, so that short sessions are allowed; no fsync, as
 //! the data lives for a test; no HTTP admin server, which would want port 8080.
 
-use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use topology::Addr;
 
 use crate::needs::{Need, demand, find};
+use crate::net::{Host, address};
 use crate::process::{Launch, Process};
 use crate::redis::{directory, write};
 use crate::{ZkClient, eventually, ports};
@@ -27,7 +28,7 @@ const START_DEADLINE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct ZooKeeper {
     process: Process,
-    port: u16,
+    addr: Addr,
     client: ZkClient,
     dir: TempDir,
 }
@@ -35,21 +36,30 @@ pub struct ZooKeeper {
 impl ZooKeeper {
     /// A ZooKeeper of one node, serving.
     pub async fn start() -> Self {
-        let port = ports::free();
-        let server = Self::spawn(port, "", None);
+        Self::start_at(None).await
+    }
+
+    /// The same on a host of a [`Net`](crate::Net).
+    pub async fn start_on(host: &Host) -> Self {
+        Self::start_at(Some(host)).await
+    }
+
+    async fn start_at(host: Option<&Host>) -> Self {
+        let server = Self::spawn(ports::free(), host, "", None);
         server.ready().await;
         server
     }
 
     /// Starts a server with further lines of configuration, without waiting for it.
-    pub(crate) fn spawn(port: u16, lines: &str, id: Option<usize>) -> Self {
+    pub(crate) fn spawn(port: u16, host: Option<&Host>, lines: &str, id: Option<usize>) -> Self {
         demand(Need::ZooKeeper);
+        let addr = address(host, port);
         let dir = directory("zookeeper");
         if let Some(id) = id {
             write(&dir.path().join("myid"), &id.to_string());
         }
         let config = dir.path().join("zoo.cfg");
-        write(&config, &configuration(port, dir.path(), lines));
+        write(&config, &configuration(&addr, dir.path(), lines));
         let mut args: Vec<_> = [
             "-Xms16m",
             "-Xmx64m",
@@ -65,18 +75,18 @@ impl ZooKeeper {
         .map(Into::into)
         .to_vec();
         args.push(config.into());
-        let process = Process::spawn(Launch {
-            name: format!("zookeeper 127.0.0.1:{port}"),
+        let launch = Launch {
+            name: format!("zookeeper {addr}"),
             program: find("java").expect("demanded above"),
             args,
             env: Vec::new(),
             log: dir.path().join("log"),
             dir: dir.path().to_owned(),
-        });
+        };
         Self {
-            process,
-            port,
-            client: ZkClient::new(&format!("127.0.0.1:{port}")),
+            process: Process::spawn_on(launch, host.cloned()),
+            client: ZkClient::new(&addr.to_string()),
+            addr,
             dir,
         }
     }
@@ -84,7 +94,7 @@ impl ZooKeeper {
     /// Waits until it serves: alone, or as a member of a quorum.
     pub(crate) async fn ready(&self) {
         eventually(
-            &format!("zookeeper 127.0.0.1:{} to serve", self.port),
+            &format!("zookeeper {} to serve", self.addr),
             START_DEADLINE,
             async || {
                 self.process.assert_alive();
@@ -98,12 +108,12 @@ impl ZooKeeper {
 
     /// The text for `ZK_HOSTS`.
     pub fn hosts(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        self.addr.to_string()
     }
 
     /// Its client port.
     pub fn port(&self) -> u16 {
-        self.port
+        self.addr.port()
     }
 
     /// A client for looking at the tree and changing it, with a session of its own.
@@ -157,7 +167,7 @@ impl ZooKeeper {
     /// The answer to one of ZooKeeper's four-letter commands, such as `srvr`, `cons` or `dump`.
     pub async fn four_letters(&self, word: &str) -> Option<String> {
         let conversation = async {
-            let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await?;
+            let mut stream = TcpStream::connect((self.addr.host(), self.addr.port())).await?;
             stream.write_all(word.as_bytes()).await?;
             let mut answer = String::new();
             stream.read_to_string(&mut answer).await?;
@@ -170,14 +180,14 @@ impl ZooKeeper {
     }
 }
 
-fn configuration(port: u16, dir: &Path, lines: &str) -> String {
+fn configuration(addr: &Addr, dir: &Path, lines: &str) -> String {
     format!(
         "tickTime=500\nminSessionTimeout=1000\nmaxSessionTimeout=60000\ndataDir={}\nadmin.enableServer=false\n\
          maxClientCnxns=0\n4lw.commands.whitelist=ruok,srvr,stat,mntr,cons,dump,conf,isro\n{}{lines}",
         dir.display(),
         // An ensemble's members are told their client addresses by the list of servers.
         if lines.is_empty() {
-            format!("clientPort={port}\nclientPortAddress=127.0.0.1\n")
+            format!("clientPort={}\nclientPortAddress={}\n", addr.port(), addr.host())
         } else {
             String::new()
         },

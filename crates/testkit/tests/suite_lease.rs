@@ -1,14 +1,10 @@
 //! Writes have one home: a master that is cut off stops by itself, and one that is not is left alone.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test fails where its world is not as it must be"
-)]
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use testkit::{Group, Kind, Need, RunningGroup, Signal, ZooKeeper, eventually, http, require, soak};
+use testkit::{
+    Group, Kind, Need, NodeWriter, RunningGroup, Signal, ZooKeeper, eventually, http, require, soak,
+};
 use tokio::task::JoinSet;
 use topology::Role;
 
@@ -58,40 +54,6 @@ async fn held(group: &RunningGroup, node: usize) {
         lease.contains(&holder).then_some(()).ok_or(lease)
     };
     eventually("the lease in ZooKeeper", LONG, renewed).await;
-}
-
-/// Writes to one node, one write after the other, until it is dropped.
-struct Writes {
-    stop: Arc<AtomicBool>,
-    task: JoinSet<Vec<(Instant, bool)>>,
-}
-
-fn write_to(group: &RunningGroup, node: usize) -> Writes {
-    let stop = Arc::new(AtomicBool::new(false));
-    let (client, asked) = (testkit::RedisClient::clone(group.redis(node)), stop.clone());
-    let mut task = JoinSet::new();
-    task.spawn(async move {
-        let mut tried = Vec::new();
-        // Each write has a connection of its own, and there are not so many ports.
-        let mut pace = tokio::time::interval(Duration::from_millis(2));
-        while !asked.load(Ordering::Relaxed) {
-            pace.tick().await;
-            let value = tried.len().to_string();
-            let words = ["SET", "lease", &value];
-            let answer = tokio::time::timeout(Duration::from_millis(300), client.command(&words)).await;
-            tried.push((Instant::now(), answer.is_ok_and(|answer| answer.is_ok())));
-        }
-        tried
-    });
-    Writes { stop, task }
-}
-
-impl Writes {
-    /// When each write was answered, and whether it was accepted.
-    async fn stop(mut self) -> Vec<(Instant, bool)> {
-        self.stop.store(true, Ordering::Relaxed);
-        self.task.join_next().await.unwrap().unwrap()
-    }
 }
 
 fn cut_off(group: &RunningGroup, zk: &ZooKeeper) -> Instant {
@@ -170,7 +132,7 @@ async fn cut_off_from_both_it_takes_no_write_after_its_lease_and_is_master_again
     let mut stopped = Vec::new();
     for _ in 0..soak::rounds(2, 20) {
         held(&group, master).await;
-        let writes = write_to(&group, master);
+        let writes = NodeWriter::start(group.redis(master));
         let cut = cut_off(&group, &zk);
         fenced(&group, master).await;
         let health = http::get(group.redis(master).http(), "/healthz").await.unwrap();
@@ -200,10 +162,10 @@ async fn cut_off_from_both_it_takes_no_write_after_its_lease_and_is_master_again
         })
         .await;
         let tried = writes.stop().await;
-        let last = tried.iter().rfind(|(_, accepted)| *accepted).unwrap().0;
+        let last = tried.iter().rfind(|write| write.accepted).unwrap().ended;
         let late = tried
             .iter()
-            .filter(|(at, accepted)| *accepted && *at > cut + LEASE + FENCE + SLACK);
+            .filter(|write| write.accepted && write.ended > cut + LEASE + FENCE + SLACK);
         assert_eq!(late.count(), 0, "writes after the fence");
         stopped.push(last.saturating_duration_since(cut));
         // ZooKeeper alone is enough to be master again.

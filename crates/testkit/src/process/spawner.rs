@@ -14,15 +14,20 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getpid, getppid, setsid};
 
-type Job = (Command, Sender<io::Result<Child>>);
+use crate::net::Host;
+
+type Job = (Command, Option<Host>, Sender<io::Result<Child>>);
 
 static SPAWNER: LazyLock<Sender<Job>> = LazyLock::new(|| {
     let (jobs, inbox) = channel::<Job>();
     thread::Builder::new()
         .name("spawner".to_owned())
         .spawn(move || {
-            for (mut command, reply) in inbox {
-                let _ = reply.send(command.spawn());
+            for (mut command, host, reply) in inbox {
+                let _ = reply.send(match host {
+                    Some(host) => host.visit(|| command.spawn()),
+                    None => command.spawn(),
+                });
             }
         })
         .expect("a thread can be started");
@@ -30,7 +35,7 @@ static SPAWNER: LazyLock<Sender<Job>> = LazyLock::new(|| {
 });
 
 /// Starts `command` as the leader of its own session; it dies with this process.
-pub(super) fn spawn(mut command: Command) -> io::Result<Child> {
+pub(super) fn spawn(mut command: Command, host: Option<&Host>) -> io::Result<Child> {
     let parent = getpid();
     #[expect(
         unsafe_code,
@@ -42,7 +47,7 @@ pub(super) fn spawn(mut command: Command) -> io::Result<Child> {
     }
     let (reply, answer) = channel();
     SPAWNER
-        .send((command, reply))
+        .send((command, host.cloned(), reply))
         .map_err(|_| io::Error::other("the starting thread is gone"))?;
     answer
         .recv()
