@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use failover::evidence::{Evidence, LastTry, NoWarrant, warrant};
-use failover::{Deadlines, LeaseSeen, Mover, Outcome, Warrant};
+use failover::{Deadlines, LeaseSeen, Mover, Outcome, Stop, Warrant};
 use registry::{Followed, Freshness, Version, Znode};
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -278,7 +278,8 @@ impl<'a> Vigil<'a> {
         let outcome = self.moves.run(self.mover, warrant, since, DEADLINES).await;
         self.last = None;
         self.failures = match outcome {
-            Outcome::Moved(_) | Outcome::Finished(_) => 0,
+            // Whoever took its place is watched at once: it may die as well.
+            Outcome::Moved(_) | Outcome::Finished(_) | Outcome::Stopped(Stop::EpochMovedOn(_)) => 0,
             Outcome::Stopped(_) | Outcome::Waited(_) | Outcome::NotReady(_) | Outcome::Failed(_) => {
                 self.failures.saturating_add(1)
             }

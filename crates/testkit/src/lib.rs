@@ -26,6 +26,7 @@ mod eventually;
 mod group;
 pub mod http;
 mod needs;
+pub mod nemesis;
 pub mod net;
 mod node_writer;
 pub mod ports;

@@ -20,6 +20,8 @@ use crate::{RedisClient, SentinelClient, eventually};
 const KEY: &str = "testkit:writes";
 /// No single question may take longer, so that a silent master is left.
 const STEP_DEADLINE: Duration = Duration::from_millis(300);
+/// In milliseconds, within the deadline.
+const WAIT_MS: &str = "250";
 const AFTER_FAILURE: Duration = Duration::from_millis(5);
 
 /// One acknowledged write.
@@ -51,6 +53,7 @@ struct Route {
     master_name: String,
     password: Option<String>,
     pace: Duration,
+    replicas: usize,
 }
 
 /// What a writer is before it writes.
@@ -82,6 +85,13 @@ impl WriterBuilder {
     #[must_use]
     pub fn pace(mut self, pace: Duration) -> Self {
         self.0.pace = pace;
+        self
+    }
+
+    /// Counts a write as acknowledged only when so many replicas have it (`WAIT`).
+    #[must_use]
+    pub fn confirmed_by(mut self, replicas: usize) -> Self {
+        self.0.replicas = replicas;
         self
     }
 
@@ -125,6 +135,7 @@ impl Writer {
             master_name: master_name.to_owned(),
             password: None,
             pace: Duration::from_millis(1),
+            replicas: 0,
         })
     }
 
@@ -226,7 +237,7 @@ async fn write_for_ever(route: &Route, record: &Mutex<Vec<Write>>) {
     loop {
         if let Some((master, mut connection)) = route.master().await {
             // Until a write fails: then the master may be another one.
-            while let Some(write) = write_one(&mut connection, &master, number).await {
+            while let Some(write) = write_one(route, &mut connection, &master, number).await {
                 locked(record).push(write);
                 number += 1;
                 tokio::time::sleep(route.pace).await;
@@ -237,13 +248,28 @@ async fn write_for_ever(route: &Route, record: &Mutex<Vec<Write>>) {
     }
 }
 
-async fn write_one(connection: &mut MultiplexedConnection, master: &Addr, number: u64) -> Option<Write> {
+async fn write_one(
+    route: &Route,
+    connection: &mut MultiplexedConnection,
+    master: &Addr,
+    number: u64,
+) -> Option<Write> {
     let sent = Instant::now();
     let write = command(&["SADD", KEY, &number.to_string()]);
     tokio::time::timeout(STEP_DEADLINE, write.query_async::<u64>(connection))
         .await
         .ok()?
         .ok()?;
+    if route.replicas > 0 {
+        let wait = command(&["WAIT", &route.replicas.to_string(), WAIT_MS]);
+        let have = tokio::time::timeout(STEP_DEADLINE, wait.query_async::<usize>(connection))
+            .await
+            .ok()?
+            .ok()?;
+        if have < route.replicas {
+            return None;
+        }
+    }
     Some(Write {
         number,
         sent,

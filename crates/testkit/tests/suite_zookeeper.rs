@@ -93,3 +93,43 @@ async fn the_death_of_an_ensembles_leader_changes_nothing() {
         "no role and no process changed",
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_master_that_dies_while_zookeeper_is_away_is_replaced_by_the_sentinels_and_that_is_adopted() {
+    if !require(&[Need::ZooKeeper, Need::Redis, Need::Sentinel]) {
+        return;
+    }
+    let zk = ZooKeeper::start().await;
+    let group = Group::new(&zk.hosts())
+        .redis(3)
+        .sentinels(3)
+        .watchers(2)
+        .start()
+        .await;
+    let rounds = soak::rounds(1, 10);
+    let mut times = Vec::new();
+    for _ in 0..rounds {
+        let old = group.wait_settled(LONG).await;
+        let writer = group.writer().start();
+        writer.wait_write(LONG).await;
+        zk.kill();
+        let moment = std::time::Instant::now();
+        group.redis(old).program().kill_tree();
+        let elsewhere = async || writer.master().filter(|now| now != group.redis(old).addr());
+        let new = eventually("writes elsewhere", LONG, elsewhere).await;
+        zk.restart().await;
+        group.redis(old).program().restart();
+        let settled = group.wait_settled(LONG).await;
+        assert_eq!(
+            *group.redis(settled).addr(),
+            new,
+            "what the Sentinels did is adopted"
+        );
+        times.push(writer.stop().away_after(moment).unwrap());
+    }
+    soak::report(
+        "ZooKeeper away, master killed: the Sentinels' failover, without writes",
+        rounds,
+        &soak::spread(&times),
+    );
+}
