@@ -5,6 +5,7 @@
 
 mod comeback;
 mod consent;
+pub(crate) mod drill;
 mod events;
 mod facts;
 mod failover;

@@ -34,6 +34,8 @@ struct Arguments {
 enum Verb {
     /// Shows a group on this machine: its start, a failover, the old master's return.
     Demo(demo::Arguments),
+    /// Lets something happen to a group on this machine, and shows what comes of it, moment by moment.
+    Drill(demo::drill::Arguments),
     /// Installs what is missing, then checks, builds and tests everything.
     Test(test::Arguments),
     /// Runs the suite with its many rounds and writes down what it saw.
@@ -47,6 +49,7 @@ enum Verb {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().verb {
         Verb::Demo(arguments) => return demo::run(&arguments),
+        Verb::Drill(arguments) => demo::drill::run(&arguments),
         Verb::Test(arguments) => test::run(&arguments),
         Verb::Soak(arguments) => soak::run(&arguments),
         Verb::Bench(arguments) => bench::run(&arguments),

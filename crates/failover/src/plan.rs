@@ -38,6 +38,12 @@ pub fn plan(view: &View, attempt: &Attempt, durability: Durability) -> Step {
     if let Some(step) = sentinels_are_moving_it(view) {
         return step;
     }
+    // No election for nobody: it would keep the Sentinels from holding one. Who is fit is looked at again after the votes.
+    if attempt.votes.is_none()
+        && let Err(why) = choose(view, &replaces, &attempt.failed, durability)
+    {
+        return Step::Stop(Stop::NoCandidate(why));
+    }
     let epoch = match elected(view, attempt, &replaces) {
         Ok(epoch) => epoch,
         Err(step) => return step,

@@ -82,8 +82,8 @@ pub async fn claim(
     let cause = match (why, before) {
         (WhyMaster::FirstStart, _) => Cause::FirstStart,
         (WhyMaster::RecordedIsGone, _) => Cause::TakeOver,
-        (WhyMaster::ResumeAlone, Some(state)) => state.cause.clone(),
-        (WhyMaster::ResumeAlone, None) => Cause::Repair,
+        (WhyMaster::ResumeAlone | WhyMaster::HasEveryWrite, Some(state)) => state.cause.clone(),
+        (WhyMaster::ResumeAlone | WhyMaster::HasEveryWrite, None) => Cause::Repair,
     };
     let state = State {
         group: before.map_or_else(Uuid::new_v4, |state| state.group),

@@ -113,6 +113,7 @@ impl<'a> Candidate<'a> {
             entered.registration.update(entered.candidacy.encode());
         }
         seen.view.field.mine = Some(entered.candidacy.clone());
+        seen.view.field.whole = self.keeper.is_whole();
         seen.view.field.open_for = open_for;
     }
 

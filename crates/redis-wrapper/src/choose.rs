@@ -4,20 +4,21 @@
 
 use std::time::Duration;
 
-use failover::{Deadlines, Outcome, Warrant};
+use failover::{Deadlines, Outcome, Stop, Warrant, WhyNoChoice};
 use instance::Probe;
 use program::chain;
 use registry::{LockError, LockGuard, Registration};
+use settings::Durability;
 use supervisor::Exit;
 use tokio::time::{Instant, sleep};
 use topology::{Addr, Epoch, MasterRecord};
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 use zkpaths::{Holding, Lock, State};
 
 use crate::act;
 use crate::candidacy::Candidate;
 use crate::decide::address::holder;
-use crate::decide::{PATIENCE, Plan, StandBy, WhyMaster, WhyRefuse, WhyWait, decide};
+use crate::decide::{PATIENCE, Plan, StandBy, WhyMaster, WhyWait, decide, quorum};
 use crate::member::describe;
 use crate::observe::Seen;
 use crate::run::Wrapper;
@@ -77,6 +78,15 @@ enum Turn {
     Again,
     /// Let others go first, for so long at most.
     StandBy(Duration, String),
+}
+
+/// What came of having another node promoted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Promoted {
+    /// The next look tells.
+    Perhaps,
+    /// Too few answer, and waiting with the lock in our hand keeps others from starting.
+    TooFew,
 }
 
 /// Since when the group, and not ZooKeeper or another starter, keeps us from deciding.
@@ -154,9 +164,9 @@ impl Wrapper {
     }
 
     /// Has the best node that holds data promoted. Which one that is, is looked at again under the failover lock.
-    async fn promote_another(&self, seen: &Seen) {
+    async fn promote_another(&self, seen: &Seen) -> Promoted {
         let Some(record) = seen.view.believed() else {
-            return;
+            return Promoted::Perhaps;
         };
         let master = record.addr;
         let warrant = if master == self.identity.addr {
@@ -172,10 +182,14 @@ impl Wrapper {
             .await;
         match outcome {
             Outcome::Moved(_) | Outcome::Finished(_) => {}
+            Outcome::Stopped(Stop::NoCandidate(WhyNoChoice::NotEnoughSeen { .. })) => {
+                return Promoted::TooFew;
+            }
             Outcome::Stopped(_) | Outcome::Waited(_) | Outcome::NotReady(_) | Outcome::Failed(_) => {
                 sleep(LOOK_AGAIN).await;
             }
         }
+        Promoted::Perhaps
     }
 
     async fn connected(&self) {
@@ -217,10 +231,22 @@ impl Wrapper {
             };
             candidate.complete(&mut seen);
             waiting.for_our_address(&mut seen.view);
-            match decide(
-                &seen.view,
-                waiting.since.map_or(Duration::ZERO, |since| since.elapsed()),
-            ) {
+            let waited = waiting.since.map_or(Duration::ZERO, |since| since.elapsed());
+            let mut plan = decide(&seen.view, waited);
+            if let Plan::Promote { candidate: best, why } = &plan {
+                let resume = Some(&self.config.durability).filter(|promise| **promise == Durability::Quorum);
+                let instead = resume.and_then(|_| quorum::resume(&seen.view, best));
+                plan = if let Some(resume) = instead {
+                    resume
+                } else {
+                    info!(candidate = %describe(best), reason = ?why, "having another node promoted");
+                    match self.promote_another(&seen).await {
+                        Promoted::Perhaps => continue,
+                        Promoted::TooFew => quorum::too_few(&seen.view),
+                    }
+                };
+            }
+            match plan {
                 Plan::Wait(why) => {
                     waiting.since.get_or_insert_with(Instant::now);
                     let said = waiting.last;
@@ -262,10 +288,13 @@ impl Wrapper {
                 Plan::StandBy(StandBy::Fresher { node, why }) => {
                     return Turn::StandBy(PATIENCE, format!("{node} starts with the fresher disk: {why:?}"));
                 }
-                Plan::Promote { candidate, why } => {
-                    info!(candidate = %describe(&candidate), reason = ?why, "having another node promoted");
-                    self.promote_another(&seen).await;
+                Plan::StandBy(StandBy::TooFew) => {
+                    let why =
+                        "too few nodes answer to promote one of them (DURABILITY=quorum); waiting for more";
+                    return Turn::StandBy(LOOK_AGAIN, why.to_owned());
                 }
+                // Done above.
+                Plan::Promote { .. } => {}
                 Plan::Refuse(why) => return Turn::End(self.refuse(&why)),
             }
         }
@@ -286,44 +315,12 @@ impl Wrapper {
         };
         let announce = match why {
             WhyMaster::RecordedIsGone => Some((Box::new(seen), record)),
-            WhyMaster::FirstStart | WhyMaster::ResumeAlone => None,
+            WhyMaster::FirstStart | WhyMaster::ResumeAlone | WhyMaster::HasEveryWrite => None,
         };
         Turn::Role(Box::new(Chosen {
             announce,
             claimed: Some(claimed),
             ..Chosen::default()
         }))
-    }
-
-    fn refuse(&self, why: &WhyRefuse) -> Exit {
-        let path = self.registry.tree().root();
-        let own = &self.config.group.name;
-        match why {
-            WhyRefuse::OtherGroup(name) => {
-                error!(%path, "the tree belongs to the group `{name}`, not to `{own}`; set MASTER_NAME={name}, or another ZK_ROOT for this group");
-                Exit::Configuration
-            }
-            WhyRefuse::TwoMasters(masters) => {
-                let masters: Vec<String> = masters.iter().map(ToString::to_string).collect();
-                error!(
-                    masters = masters.join(" "),
-                    "several nodes answer as master and none is recorded; make all but one a replica, or stop them"
-                );
-                Exit::Unavailable
-            }
-            WhyRefuse::NewerRecord => {
-                error!(%path, "a newer version has recorded what this one does not understand, and no master lives; update this program");
-                Exit::Unavailable
-            }
-            WhyRefuse::MasterDenies { master, reason } => {
-                error!(%master, %reason, "the master does not let us in; check REDIS_PASSWORD, REDIS_USER and its ACL");
-                Exit::Configuration
-            }
-            WhyRefuse::AddressTaken { by } => {
-                let addr = &self.identity.addr;
-                error!(%addr, %by, "another node has the address that we announce, and does not go away; give each node an ANNOUNCE_IP and ANNOUNCE_PORT that lead to it alone, or stop the other one");
-                Exit::Unavailable
-            }
-        }
     }
 }

@@ -8,6 +8,7 @@
 pub mod address;
 pub mod cold;
 mod plan;
+pub mod quorum;
 
 use std::time::Duration;
 

@@ -16,6 +16,7 @@ use tracing::{debug, info, warn};
 use zkpaths::{AppendOnly, Holding, Node, Stopped};
 
 use crate::act::now_ms;
+use crate::boot::same_boot;
 use crate::disk::{DiskFacts, Layout, Reads};
 use crate::holding::holding;
 use crate::node_id::{NodeId, Source, node_id};
@@ -36,6 +37,7 @@ pub(crate) struct NodeKeeper {
     addr: Addr,
     layout: Layout,
     facts: DiskFacts,
+    same_boot: bool,
     since: SystemTime,
     kept: Mutex<Kept>,
     wanted: watch::Sender<Option<Node>>,
@@ -60,6 +62,7 @@ impl NodeKeeper {
             registry,
             id,
             addr,
+            same_boot: same_boot(&layout.dir),
             layout,
             facts,
             since: SystemTime::now(),
@@ -75,6 +78,11 @@ impl NodeKeeper {
     /// What was on the disk when this process started.
     pub(crate) fn facts(&self) -> &DiskFacts {
         &self.facts
+    }
+
+    /// Whether the disk has every write that a Redis acknowledged here: its append-only file does, while the host stays up.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.same_boot && self.layout.reads == Reads::AppendOnly && self.id.from == Source::Kept
     }
 
     pub(crate) fn layout(&self) -> &Layout {

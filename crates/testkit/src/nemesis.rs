@@ -59,6 +59,29 @@ pub enum Fault {
     KillTwo,
 }
 
+impl Fault {
+    /// Every fault, by a name for people.
+    pub fn all(victim: Victim) -> [(&'static str, Fault); 15] {
+        [
+            ("kill-redis", Fault::KillRedis(victim)),
+            ("kill-wrapper", Fault::KillWrapper(victim)),
+            ("kill-both", Fault::KillBoth(victim)),
+            ("restart-empty", Fault::RestartEmpty(victim)),
+            ("terminate", Fault::Terminate(victim)),
+            ("halt-redis", Fault::HaltRedis(victim)),
+            ("halt-wrapper", Fault::HaltWrapper(victim)),
+            ("halt-both", Fault::HaltBoth(victim)),
+            ("cut", Fault::Cut(victim)),
+            ("deaf", Fault::Deaf(victim)),
+            ("mute", Fault::Mute(victim)),
+            ("bad-network", Fault::BadNetwork),
+            ("zookeeper-away", Fault::ZooKeeperAway),
+            ("kill-sentinel", Fault::KillSentinel),
+            ("kill-two", Fault::KillTwo),
+        ]
+    }
+}
+
 /// One round: what happens, and how long it lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Round {
@@ -83,26 +106,10 @@ impl Round {
     fn from_seed(seed: u64) -> Self {
         let mut chance = StdRng::seed_from_u64(seed);
         let victim = VICTIMS[chance.random_range(0..VICTIMS.len())];
-        let faults = [
-            Fault::KillRedis(victim),
-            Fault::KillWrapper(victim),
-            Fault::KillBoth(victim),
-            Fault::RestartEmpty(victim),
-            Fault::Terminate(victim),
-            Fault::HaltRedis(victim),
-            Fault::HaltWrapper(victim),
-            Fault::HaltBoth(victim),
-            Fault::Cut(victim),
-            Fault::Deaf(victim),
-            Fault::Mute(victim),
-            Fault::BadNetwork,
-            Fault::ZooKeeperAway,
-            Fault::KillSentinel,
-            Fault::KillTwo,
-        ];
+        let faults = Fault::all(victim);
         Self {
             seed,
-            fault: faults[chance.random_range(0..faults.len())],
+            fault: faults[chance.random_range(0..faults.len())].1,
             lasts: Duration::from_millis(chance.random_range(200..6_000)),
         }
     }

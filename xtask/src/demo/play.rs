@@ -63,7 +63,10 @@ async fn play(
     left_running: &Cell<bool>,
 ) -> anyhow::Result<Facts> {
     screen.heading("ZooKeeper, then 3 Redis, 3 Sentinels and 2 watchers start, all at once");
-    let started = servers.start(screen).await.context("the group did not start")?;
+    let started = servers
+        .start(screen, None)
+        .await
+        .context("the group did not start")?;
     screen.line(&format!("\n{}", table::render(&started.view)));
 
     let failover = failover::show(screen, &started, &started.view, Way::Killed)
@@ -100,7 +103,7 @@ async fn play(
     })
 }
 
-fn told(panic: &(dyn Any + Send)) -> anyhow::Error {
+pub(super) fn told(panic: &(dyn Any + Send)) -> anyhow::Error {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
     anyhow!("{}", text.unwrap_or("a panic without words"))

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
-use testkit::{Group, Running, RunningGroup, ZooKeeper};
+use testkit::{Group, Net, Running, RunningGroup, ZooKeeper};
 
 use super::facts::StartTimes;
 use super::screen::{Screen, Waiting};
@@ -25,24 +25,40 @@ pub(super) struct Servers {
 /// Everything that was started, and how it looked when it worked.
 pub(super) struct Started<'a> {
     pub(super) group: &'a RunningGroup,
+    pub(super) zookeeper: &'a ZooKeeper,
     pub(super) hosts: String,
     pub(super) view: View,
     pub(super) times: StartTimes,
 }
 
+/// How many hosts a group on a network takes: one for each member, and one for ZooKeeper.
+pub(super) const HOSTS: usize = MEMBERS + 1;
+const MEMBERS: usize = 3;
+
 impl Servers {
-    pub(super) async fn start(&mut self, screen: &Screen) -> anyhow::Result<Started<'_>> {
+    /// On loopback, or on the hosts of a network.
+    pub(super) async fn start(&mut self, screen: &Screen, net: Option<&Net>) -> anyhow::Result<Started<'_>> {
         let start = Instant::now();
         let waiting = Waiting::since(start, Duration::from_secs(2), "ZooKeeper starts");
-        let zookeeper = screen.during(&waiting, ZooKeeper::start()).await;
+        let zookeeper = async {
+            match net {
+                Some(net) => ZooKeeper::start_on(net.host(HOSTS)).await,
+                None => ZooKeeper::start().await,
+            }
+        };
+        let zookeeper = screen.during(&waiting, zookeeper).await;
+        let zookeeper = &*self.zookeeper.insert(zookeeper);
         let hosts = zookeeper.hosts();
-        self.zookeeper = Some(zookeeper);
         let zookeeper_time = start.elapsed();
         screen.moment(zookeeper_time, &format!("ZooKeeper serves at {hosts}"));
         let launched = Instant::now();
         waiting.set("the group starts");
-        let group = Group::new(&hosts).redis(3).sentinels(3).watchers(2).launch();
-        let group = &*self.group.insert(group);
+        let group = Group::new(&hosts)
+            .redis(MEMBERS)
+            .sentinels(MEMBERS)
+            .watchers(2)
+            .on(net.map_or(&[], |net| &net.others()[..MEMBERS]));
+        let group = &*self.group.insert(group.launch());
         let view = settled(screen, group, waiting, SETTLE_DEADLINE).await?;
         let times = StartTimes {
             zookeeper: zookeeper_time,
@@ -51,6 +67,7 @@ impl Servers {
         screen.moment(start.elapsed(), "3 Redis, 3 Sentinels and 2 watchers agree");
         Ok(Started {
             group,
+            zookeeper,
             hosts,
             view,
             times,

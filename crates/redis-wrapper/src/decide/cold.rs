@@ -21,6 +21,8 @@ const LATELY_MS: u64 = 60 * 60 * 1000;
 pub struct Field {
     /// Our own candidacy; `None` where this node is not a candidate.
     pub mine: Option<Candidacy>,
+    /// Our disk has every write that our Redis ever acknowledged.
+    pub whole: bool,
     /// The other nodes that wait for the decision.
     pub others: Vec<Candidacy>,
     /// What is remembered of every data directory.
@@ -101,6 +103,7 @@ impl Default for Field {
     fn default() -> Self {
         Self {
             mine: None,
+            whole: false,
             others: Vec::new(),
             nodes: Vec::new(),
             open_for: Duration::ZERO,

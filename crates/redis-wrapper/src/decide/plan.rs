@@ -57,6 +57,9 @@ pub enum StandBy {
         /// Who.
         by: TakenBy,
     },
+    /// We are the recorded master, come back with less than others have, and too few of them answer to promote one
+    /// (`DURABILITY=quorum`).
+    TooFew,
     /// Another node that starts has the fresher disk.
     Fresher {
         /// Who.
@@ -73,6 +76,8 @@ pub enum WhyMaster {
     FirstStart,
     /// We are recorded, and nobody else holds data.
     ResumeAlone,
+    /// We are recorded, and our disk has all that anybody else holds (`DURABILITY=quorum`).
+    HasEveryWrite,
     /// The recorded master is gone, and no member and no Sentinel disagrees.
     RecordedIsGone,
 }
@@ -90,6 +95,8 @@ pub enum WhyReplica {
     AnotherIsMaster,
     /// It does not answer us, but its ZooKeeper session lives or a Sentinel reaches it: it will, or will be replaced.
     OthersReachIt,
+    /// It is gone, and too few answer to promote one of them; this one will be one more (`DURABILITY=quorum`).
+    TooFewToPromote,
 }
 
 /// Why another node is promoted.

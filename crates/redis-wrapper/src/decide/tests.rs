@@ -13,10 +13,10 @@ use super::cold::WhyWin;
 use super::*;
 use crate::view::{OwnAddress, SentinelReport};
 
-const ME: u16 = 7000;
+pub(super) const ME: u16 = 7000;
 const NOW: Duration = Duration::ZERO;
 
-fn addr(port: u16) -> Addr {
+pub(super) fn addr(port: u16) -> Addr {
     Addr::new("10.0.0.1", port).unwrap()
 }
 
@@ -50,7 +50,7 @@ fn replica_of(master: u16, offset: i64) -> Probe {
     snapshot(Role::Replica { of: addr(master) }, offset)
 }
 
-fn empty_view() -> View {
+pub(super) fn empty_view() -> View {
     View {
         me: addr(ME),
         own: OwnAddress::default(),
@@ -65,7 +65,7 @@ fn empty_view() -> View {
     }
 }
 
-fn recorded(port: u16, epoch: u64) -> Recorded {
+pub(super) fn recorded(port: u16, epoch: u64) -> Recorded {
     Recorded::State(Box::new(State {
         group: Uuid::nil(),
         name: "master1".parse().unwrap(),
@@ -630,7 +630,7 @@ proptest! {
             let highest = view.believed().map(|record| record.epoch);
             match why {
                 WhyMaster::RecordedIsGone => prop_assert!(Some(epoch) > highest),
-                WhyMaster::ResumeAlone => prop_assert_eq!(Some(epoch), highest),
+                WhyMaster::ResumeAlone | WhyMaster::HasEveryWrite => prop_assert_eq!(Some(epoch), highest),
                 WhyMaster::FirstStart => prop_assert_eq!(highest, None),
             }
         }

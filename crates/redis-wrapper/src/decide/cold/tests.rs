@@ -55,6 +55,7 @@ fn node(n: u8) -> Node {
 fn field(mine: Holding, others: &[Holding]) -> Field {
     let others = others.iter().zip(1..);
     Field {
+        whole: false,
         mine: Some(candidacy(0, mine)),
         others: others.map(|(holds, n)| candidacy(n, holds.clone())).collect(),
         nodes: Vec::new(),
@@ -220,6 +221,7 @@ fn seen_by(starters: &[Candidacy], me: usize, nodes: &[Node]) -> Field {
     let mut others = starters.to_vec();
     let mine = Some(others.remove(me));
     Field {
+        whole: false,
         mine,
         others,
         nodes: nodes.to_vec(),
