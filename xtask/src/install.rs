@@ -59,6 +59,7 @@ const SERVERS: &[Need] = &[
 const TOOLS: &[Need] = &[
     program("haproxy", "haproxy", Some("haproxy")),
     program("ip", "iproute2", None),
+    program("cc", "gcc", None),
     program("openssl", "openssl", None),
     // The client examples.
     file(

@@ -21,6 +21,7 @@
 //!
 //! A network that can be cut, with hosts of its own: [`net`].
 
+mod clock;
 mod ensemble;
 mod eventually;
 mod group;
@@ -42,6 +43,7 @@ mod wire;
 mod writer;
 mod zookeeper;
 
+pub use self::clock::JumpingClock;
 pub use self::ensemble::Ensemble;
 pub use self::eventually::{Answer, eventually};
 pub use self::group::{Group, Kind, Node, RedisNode, RunningGroup, SentinelNode, WatcherNode};

@@ -21,6 +21,8 @@ pub enum Need {
     Haproxy,
     /// `ip` and the right to make network namespaces.
     Network,
+    /// `cc`, which makes the library that gives a program a clock of its own.
+    Compiler,
     /// `openssl`, which makes certificates.
     Openssl,
 }
@@ -43,6 +45,7 @@ impl Need {
             Need::Haproxy => tool("haproxy", "haproxy"),
             Need::Network => tool("ip", "iproute2")
                 .or_else(|| (!nix::unistd::geteuid().is_root()).then(|| "not root".to_owned())),
+            Need::Compiler => tool("cc", "gcc"),
             Need::Openssl => tool("openssl", "openssl"),
         }
     }

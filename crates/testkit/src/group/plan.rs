@@ -21,6 +21,7 @@ pub struct Group {
     pub(super) watchers: usize,
     pub(super) env: Vec<(Kind, String, String)>,
     pub(super) hosts_used: Vec<Host>,
+    pub(super) under: Vec<(Kind, Vec<String>)>,
 }
 
 /// One of our programs.
@@ -48,6 +49,7 @@ impl Group {
             watchers: 0,
             env: Vec::new(),
             hosts_used: Vec::new(),
+            under: Vec::new(),
         }
     }
 
@@ -105,6 +107,14 @@ impl Group {
     #[must_use]
     pub fn sentinel_password(mut self, password: &str) -> Self {
         self.sentinel_password = Some(password.to_owned());
+        self
+    }
+
+    /// Runs every program of one kind as the last arguments of this command: see [`Program::under`].
+    #[must_use]
+    pub fn under(mut self, kind: Kind, command: &[&str]) -> Self {
+        let words = command.iter().map(|word| (*word).to_owned()).collect();
+        self.under.push((kind, words));
         self
     }
 
@@ -169,10 +179,13 @@ impl Group {
                 program = program.env(name, value);
             }
         }
-        self.env
-            .iter()
-            .filter(|(of, ..)| *of == kind)
-            .fold(program, |program, (_, name, value)| program.env(name, value))
+        let own = self.env.iter().filter(|(of, ..)| *of == kind);
+        program = own.fold(program, |program, (_, name, value)| program.env(name, value));
+        let under = self.under.iter().filter(|(of, _)| *of == kind);
+        under.fold(program, |program, (_, words)| {
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            program.under(&words)
+        })
     }
 }
 
