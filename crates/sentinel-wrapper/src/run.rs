@@ -93,6 +93,9 @@ fn prepare(config: Config, process: Process, tasks: &Tasks) -> Result<Wrapper, E
         Launcher::new(&config, private).map_err(|problem| refuse(&problem, Exit::Configuration))?;
     let mut dialing = program::dialing(&config.credentials, config.tls.as_ref());
     dialing.sentinel.password = dialing.sentinel.password.or_else(|| launcher.template_password());
+    if dialing.redis.password.is_none() {
+        dialing.redis = launcher.template_credentials(&config.group.name);
+    }
     let dialer = Dialer::new(dialing).map_err(|problem| refuse(&problem, Exit::Configuration))?;
     let tree = zkpaths::Tree::new(&config.zookeeper.root);
     let registry = Registry::start(program::zookeeper(&config.zookeeper), tree, tasks.tracker())

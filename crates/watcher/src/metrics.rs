@@ -135,6 +135,13 @@ impl Collector for Levels {
             "Sentinels registered in ZooKeeper",
             registered,
         )?;
+        let denied = now.glance.borrow().denied();
+        gauge(
+            &mut encoder,
+            "denied",
+            "Sentinels and Redis nodes that did not let this watcher in at the last look",
+            denied,
+        )?;
         let subscribed = now.subscribed.borrow().len();
         gauge(
             &mut encoder,

@@ -67,6 +67,14 @@ impl Glance {
         }
     }
 
+    /// How many servers answered, but not to us.
+    pub(crate) fn denied(&self) -> usize {
+        let sentinels = self.sentinels.values();
+        let sentinels = sentinels.filter(|(_, said)| matches!(said, Sighting::Denied(_)));
+        let nodes = self.nodes.values();
+        sentinels.count() + nodes.filter(|answer| matches!(answer, Answer::Denied(_))).count()
+    }
+
     /// After one more. A Sentinel whose answer was not waited for keeps what it said before.
     #[must_use]
     pub(crate) fn after(&self, view: &View, outcome: String, now: Instant) -> Self {
@@ -75,7 +83,7 @@ impl Glance {
                 .sentinels
                 .get(addr)
                 .map(|before| (addr.clone(), before.clone())),
-            Sighting::Reports(_) | Sighting::NotMonitoring | Sighting::Silent => {
+            Sighting::Reports(_) | Sighting::NotMonitoring | Sighting::Silent | Sighting::Denied(_) => {
                 Some((addr.clone(), (now, sighting.clone())))
             }
         };

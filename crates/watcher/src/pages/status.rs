@@ -45,6 +45,9 @@ struct HeardSentinel {
 struct Node {
     addr: Addr,
     answer: &'static str,
+    /// Why it does not let us in, where it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
 }
 
 /// What it said when it was asked last.
@@ -55,6 +58,9 @@ struct Report {
     master: Option<Addr>,
     #[serde(skip_serializing_if = "Option::is_none")]
     epoch: Option<Epoch>,
+    /// Why it does not let us in, where it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
     ms_ago: u64,
 }
 
@@ -138,6 +144,15 @@ fn node((addr, answer): (&Addr, &Answer)) -> Node {
     Node {
         addr: addr.clone(),
         answer: answer.word(),
+        reason: match answer {
+            Answer::Denied(why) => Some(format!("{why}; check REDIS_PASSWORD")),
+            Answer::Waiting
+            | Answer::Master(_)
+            | Answer::Replica
+            | Answer::Loading
+            | Answer::Busy
+            | Answer::Gone => None,
+        },
     }
 }
 
@@ -147,11 +162,17 @@ fn report(at: Instant, sighting: &Sighting) -> Report {
         Sighting::Reports(record) => ("reports", Some(record)),
         Sighting::NotMonitoring => ("not-monitoring", None),
         Sighting::Silent => ("silent", None),
+        Sighting::Denied(_) => ("denied", None),
+    };
+    let reason = match sighting {
+        Sighting::Denied(why) => Some(format!("{why}; check SENTINEL_PASSWORD")),
+        Sighting::Waiting | Sighting::Reports(_) | Sighting::NotMonitoring | Sighting::Silent => None,
     };
     Report {
         answer,
         master: record.map(|record| record.addr.clone()),
         epoch: record.map(|record| record.epoch),
+        reason,
         ms_ago: millis(at.elapsed()),
     }
 }
