@@ -18,7 +18,7 @@ use tracing::{error, warn};
 
 pub use edges::{dialing, zookeeper};
 pub use errors::{chain, refuse};
-pub use listen::{PortTaken, listens_on, port_is_free};
+pub use listen::{AdminPort, PortTaken, listens_on, port_is_free};
 
 /// What `main` must know of a program's settings before the program runs.
 #[derive(Debug)]

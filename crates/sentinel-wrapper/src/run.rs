@@ -10,7 +10,7 @@ mod serving;
 use std::time::Duration;
 
 use instance::Dialer;
-use program::{Process, chain, port_is_free, refuse};
+use program::{AdminPort, Process, chain, port_is_free, refuse};
 use registry::{Registration, Registry};
 use supervisor::{ChildExit, Exit, Tasks};
 use tokio::time::{Instant, sleep, timeout};
@@ -109,7 +109,7 @@ fn prepare(config: Config, process: Process, tasks: &Tasks) -> Result<Wrapper, E
     let page = Page::new(name.clone(), announce.clone());
     if let Some(port) = network.admin_port {
         page.serve(port, tasks)
-            .map_err(|problem| refuse(&problem, Exit::Unavailable))?;
+            .map_err(|source| refuse(&AdminPort::new(port, source), Exit::Unavailable))?;
     }
     let observer = Observer::new(registry, dialer, name, announce, local);
     Ok(Wrapper {

@@ -153,7 +153,7 @@ impl Collector for Levels {
         gauge(
             &mut encoder,
             "seconds_since_last_look",
-            "Age of the last look",
+            "Age of the last look that could read what is recorded",
             since,
         )?;
         gauge(

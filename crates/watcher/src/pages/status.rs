@@ -69,6 +69,7 @@ struct Watcher {
     part: &'static str,
     version: &'static str,
     looks: u64,
+    /// Since the last look that could read what is recorded.
     last_look_ms_ago: u64,
     last_outcome: String,
 }
@@ -107,7 +108,7 @@ pub(super) async fn status(Shared(situation): Shared<Situation>) -> Response {
             },
             version: env!("CARGO_PKG_VERSION"),
             looks: glance.looks,
-            last_look_ms_ago: millis(glance.turned.elapsed()),
+            last_look_ms_ago: millis(glance.looked.elapsed()),
             last_outcome: glance.outcome.clone(),
         },
         zookeeper: ZooKeeper {

@@ -171,3 +171,23 @@ async fn passwords_are_carried_and_a_missing_one_is_told() {
         assert!(!log.contains("secret-of"), "{log}");
     }
 }
+
+/// A typing error in a path is a second group, empty and well.
+#[tokio::test]
+async fn a_path_that_was_made_is_told_once() {
+    if !servers() {
+        return;
+    }
+    let zk = ZooKeeper::start().await;
+    let root = "created ZK_ROOT, which was not there; was it meant? path=/redis";
+    let chroot = "created the chroot of ZK_HOSTS, which was not there; was it meant? path=/prod";
+    for (hosts, line) in [(zk.hosts(), root), (format!("{}/prod", zk.hosts()), chroot)] {
+        for first in [true, false] {
+            let watching = Watching::start(hosts.clone());
+            watching.ready().await;
+            let log = watching.program.log();
+            assert_eq!(log.contains(line), first, "{log}");
+            assert_eq!(log.matches("was it meant").count(), usize::from(first), "{log}");
+        }
+    }
+}
