@@ -40,7 +40,8 @@ fn pages() -> Vec<Page> {
         path: "docs/settings.md",
         text: format!(
             "# Settings\n\nGenerated from the code by `cargo xtask docs`. Every variable is also a flag of the same meaning; a flag \
-             wins over the\nvariable, and the variable over the file that `X_FILE` names.\n\n{}\n",
+             wins over the\nvariable, and the variable over the file that `X_FILE` names. A duration has a unit (`1500ms`, `2s`, `5m`); a bare\nnumber below 100 is \
+             seconds, a larger one is refused, as it is more likely meant in milliseconds.\n\n{}\n",
             settings::docs_table().trim_end()
         ),
     }]

@@ -4,6 +4,7 @@
 //! logging, privileges, the runtime and the signal handlers, in the one order in which they work. What runs
 //! is the program's own; what it returns is the exit code. Also here: the settings as parameters of the edges.
 
+mod account;
 mod edges;
 mod errors;
 mod listen;
@@ -14,11 +15,12 @@ use std::process::ExitCode;
 
 use settings::{LogSettings, Parsed, Problems, RunAs};
 use supervisor::{Children, Exit, Notifier, Stop, drop_privileges, logging, start_process};
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
+pub use account::{can_become, can_read};
 pub use edges::{dialing, zookeeper};
 pub use errors::{chain, refuse};
-pub use listen::{PortTaken, listens_on, port_is_free};
+pub use listen::{AdminPort, PortTaken, listens_on, port_is_free};
 
 /// What `main` must know of a program's settings before the program runs.
 #[derive(Debug)]
@@ -51,8 +53,8 @@ where
     F: FnOnce(C, Process) -> Fut,
     Fut: Future<Output = Exit>,
 {
-    let (config, warnings) = match read(std::env::args_os().collect(), |name| std::env::var_os(name)) {
-        Ok(Parsed::Run(config, warnings)) => (config, warnings),
+    let (config, notes) = match read(std::env::args_os().collect(), |name| std::env::var_os(name)) {
+        Ok(Parsed::Run(config, notes)) => (config, notes),
         Ok(Parsed::Show(text)) => return show(&text),
         Err(problems) => return complain(name, &problems, Exit::Configuration),
     };
@@ -64,7 +66,9 @@ where
     if let Err(problem) = logging::init(format, &beginning.log.filter) {
         return complain(name, &problem, Exit::Configuration);
     }
-    for reason in warnings {
+    let (version, settings) = (env!("CARGO_PKG_VERSION"), &notes.effective);
+    info!(name, version, %settings, "starting");
+    for reason in notes.warnings.into_iter().chain(typing_errors(name)) {
         warn!(%reason, "check the settings");
     }
     let begun = become_user(&beginning).and_then(|()| start_process().map_err(|e| failed(e, Exit::Internal)));
@@ -78,15 +82,28 @@ where
     }
 }
 
+/// Variables of the environment that look like settings and are none.
+fn typing_errors(name: &str) -> Vec<String> {
+    let is_set = |(name, value): (OsString, OsString)| (!value.is_empty()).then_some(name);
+    let names = std::env::vars_os().filter_map(is_set);
+    let names = names.filter_map(|name| name.into_string().ok());
+    match settings::Program::ALL
+        .iter()
+        .find(|program| program.name() == name)
+    {
+        Some(program) => settings::typos(*program, names),
+        None => Vec::new(),
+    }
+}
+
 fn become_user(beginning: &Beginning<'_>) -> Result<(), Failure> {
     let Some(run_as) = beginning.run_as else {
         return Ok(());
     };
-    let written = match &run_as.group {
-        Some(group) => format!("{}:{group}", run_as.user),
-        None => run_as.user.clone(),
-    };
-    let run_as: supervisor::RunAs = written.parse().map_err(|e| failed(e, Exit::Configuration))?;
+    let run_as: supervisor::RunAs = run_as
+        .to_string()
+        .parse()
+        .map_err(|e| failed(e, Exit::Configuration))?;
     drop_privileges(&run_as, &beginning.own_paths).map_err(|e| failed(e, Exit::Configuration))
 }
 

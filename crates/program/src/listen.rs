@@ -1,5 +1,6 @@
 //! Where a supervised server will listen, and whether it can.
 
+use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use settings::{Bind, NetworkSettings};
@@ -11,6 +12,23 @@ pub struct PortTaken {
     addr: SocketAddr,
     #[source]
     source: std::io::Error,
+}
+
+/// The admin page cannot be served.
+#[derive(Debug, thiserror::Error)]
+#[error("ADMIN_PORT is {port} (PORT1, where ADMIN_PORT is unset), and the page cannot be served there")]
+pub struct AdminPort {
+    port: u16,
+    #[source]
+    source: Box<dyn Error + Send + Sync>,
+}
+
+impl AdminPort {
+    /// Of this port, and why not.
+    pub fn new(port: u16, source: impl Error + Send + Sync + 'static) -> Self {
+        let source = Box::new(source);
+        Self { port, source }
+    }
 }
 
 /// Checks that a server's port is free, before anything is recorded: a wrapper whose server cannot start must not have

@@ -97,11 +97,15 @@ impl httpd::Status for Status {
 
     /// `/role`: facts as JSON.
     fn role(&self) -> Value {
-        match &self.phase {
+        let mut facts = match &self.phase {
             Phase::Starting { doing } => json!({ "role": null, "doing": doing }),
             Phase::Stopping => json!({ "role": null, "doing": "stopping" }),
             Phase::Serving(member) => serde_json::to_value(member).unwrap_or(Value::Null),
+        };
+        if let Value::Object(facts) = &mut facts {
+            facts.insert("answers".to_owned(), self.answers.into());
         }
+        facts
     }
 }
 
@@ -185,11 +189,11 @@ impl Metrics {
     fn register(&self, registry: &mut MetricRegistry) {
         registry.register(
             "master",
-            "1 if this Redis is master, 0 if it is a replica",
+            "1 if this Redis is master, 0 if it is a replica or does not answer",
             self.master.clone(),
         );
         registry.register(
-            "redis_answers",
+            "answers",
             "1 if Redis answered when last asked",
             self.answers.clone(),
         );
@@ -225,9 +229,14 @@ impl Metrics {
 
     fn show(&self, status: &Status) {
         self.answers.set(status.answers.into());
-        if let Phase::Serving(member) = &status.phase {
-            self.master.set((member.role == Role::Master).into());
-            self.link_up.set((member.link == Some(LinkStatus::Up)).into());
+        let answering = match &status.phase {
+            Phase::Serving(member) => Some(member).filter(|_| status.answers),
+            Phase::Starting { .. } | Phase::Stopping => None,
+        };
+        let is = |role: fn(&Member) -> bool| i64::from(answering.is_some_and(|member| role(member)));
+        self.master.set(is(|member| member.role == Role::Master));
+        self.link_up.set(is(|member| member.link == Some(LinkStatus::Up)));
+        if let Some(member) = answering {
             self.offset.set(member.offset);
         }
     }

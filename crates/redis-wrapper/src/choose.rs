@@ -18,6 +18,7 @@ use zkpaths::{Holding, Lock, State};
 use crate::act;
 use crate::candidacy::Candidate;
 use crate::decide::address::holder;
+use crate::decide::cold::{Beginning, beginning};
 use crate::decide::{PATIENCE, Plan, StandBy, WhyMaster, WhyWait, decide, quorum};
 use crate::member::describe;
 use crate::observe::Seen;
@@ -206,9 +207,10 @@ impl Wrapper {
             .await
         {
             Ok(guard) => Some(guard),
-            Err(LockError::Deadline { path, .. }) => {
-                info!(%path, "another node is deciding its role; waiting");
-                self.progress("waiting for the bootstrap lock");
+            Err(LockError::Deadline { path, holder, .. }) => {
+                let holder = holder.as_deref().unwrap_or("nobody by now");
+                info!(%path, holder, "another node is deciding its role; waiting");
+                self.progress(&format!("waiting for the start lock; {holder} has it"));
                 None
             }
             Err(reason) => {
@@ -309,6 +311,11 @@ impl Wrapper {
             }
         };
         info!(role = "master", %epoch, reason = ?why, "role decided");
+        let mine = seen.view.field.mine.as_ref().map(|mine| &mine.holds);
+        if beginning(why, mine) == Beginning::EmptyAgain {
+            let path = self.work.data.display();
+            warn!(%path, "a master was recorded, and nobody has its data: the group goes on with an empty data set; if there should be data, stop this program and bring DATA_DIR back");
+        }
         let record = MasterRecord {
             addr: self.identity.addr.clone(),
             epoch,

@@ -57,7 +57,8 @@ impl Config {
             let template = settings::template(reader, &vars::REDIS_CONF);
             let data_dir = settings::data_dir(reader);
             let server = settings::server(reader, &vars::REDIS_SERVER);
-            let run_as = RunAs::read(reader);
+            let run_as = RunAs::read(reader, program::can_become);
+            let readable = program::can_read(reader, &run_as, (vars::REDIS_CONF.name, &template), &tls);
             let lease = LeaseSettings::read(reader);
             let durability = Durability::read(reader);
             let stop_grace = settings::stop_grace(reader);
@@ -71,7 +72,7 @@ impl Config {
                 template: template?,
                 data_dir: data_dir?,
                 server: server?,
-                run_as: run_as?,
+                run_as: run_as.and_then(|run_as| readable.map(|()| run_as))?,
                 lease: lease?,
                 durability: durability?,
                 stop_grace: stop_grace?,

@@ -13,6 +13,10 @@ use tracing::{info, warn};
 
 type Labelled = Family<[(&'static str, String); 1], Counter>;
 
+const WAITED: &str = "waited";
+const NOT_READY: &str = "not-ready";
+const FAILED: &str = "failed";
+
 /// Counters of what was done and of what was rightly left alone.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Moves {
@@ -24,6 +28,12 @@ pub(crate) struct Moves {
 impl Moves {
     /// Registers the metrics.
     pub(crate) fn register(&self, registry: &mut MetricRegistry) {
+        // A counter that appears with its first event has not risen, to whoever watches for that.
+        let failover = zkpaths::Cause::Failover.word().to_owned();
+        drop(self.moved.get_or_create(&[("cause", failover)]));
+        for reason in [WAITED, NOT_READY, FAILED] {
+            drop(self.held_back.get_or_create(&[("reason", reason.to_owned())]));
+        }
         registry.register(
             "failovers",
             "Moves of the master role made by this wrapper",
@@ -75,15 +85,15 @@ impl Moves {
                 info!(reason = %why, warrant = what, "the master is not replaced");
             }
             Outcome::Waited(why) => {
-                self.held_back("waited");
+                self.held_back(WAITED);
                 warn!(reason = %why, warrant = what, "the master is not replaced yet");
             }
             Outcome::NotReady(why) => {
-                self.held_back("not-ready");
+                self.held_back(NOT_READY);
                 warn!(reason = why, warrant = what, "the role was not handed over");
             }
             Outcome::Failed(why) => {
-                self.held_back("failed");
+                self.held_back(FAILED);
                 warn!(reason = %chain(why), warrant = what, "the master is not replaced; trying again");
             }
         }

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use failover::{Durability, Links, Mover};
 use instance::{Dialer, Probe, ShutdownMode};
-use program::{Process, port_is_free, refuse};
+use program::{AdminPort, Process, port_is_free, refuse};
 use registry::{Registration, Registry};
 use supervisor::{Child, Exit, Grace, Tasks};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use topology::Addr;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use crate::admin::{Page, Phase};
@@ -120,7 +120,7 @@ async fn prepare(config: Config, process: Process, tasks: &Tasks) -> Result<Wrap
     let page = Arc::new(Page::new());
     if let Some(port) = config.network.admin_port {
         page.serve(port, tasks)
-            .map_err(|e| refuse(&e, Exit::Unavailable))?;
+            .map_err(|source| refuse(&AdminPort::new(port, source), Exit::Unavailable))?;
     }
     Ok(Wrapper {
         config,
@@ -207,7 +207,11 @@ impl Wrapper {
             info!(reason = %exit, "redis ended");
             return Exit::after_stop(exit);
         }
-        error!(reason = %exit, code = exit.code(), "redis ended by itself; its last lines above say why");
+        if exit.code() == 0 {
+            warn!(reason = %exit, "somebody else shut redis down (SHUTDOWN, or a signal); the wrapper ends with it");
+        } else {
+            error!(reason = %exit, code = exit.code(), "redis ended by itself; its last lines above say why");
+        }
         Exit::Child(exit)
     }
 

@@ -109,6 +109,8 @@ pub enum LockError {
         path: ZkPath,
         /// How long was waited.
         waited: Duration,
+        /// Who has it, by their own word; `None` if it is free by now, or nobody could say.
+        holder: Option<String>,
     },
     /// ZooKeeper cannot be used.
     #[error("the lock could not be asked for")]

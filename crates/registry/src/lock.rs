@@ -72,11 +72,20 @@ impl Registry {
             Ok(Err(_)) => Err(LockError::Unavailable(RegistryError::Closed)),
             Err(_) => match self.link.up() {
                 Ok(_) => Err(LockError::Deadline {
+                    holder: self.holder(&dir, who).await,
                     path: dir,
                     waited: deadline,
                 }),
                 Err(error) => Err(LockError::Unavailable(error)),
             },
         }
+    }
+
+    /// What the first in line, other than `who`, has written down for people.
+    async fn holder(&self, dir: &ZkPath, who: &str) -> Option<String> {
+        let line = self.children(dir).await.ok()?;
+        let names: Vec<String> = line.keys().cloned().collect();
+        let first = String::from_utf8_lossy(line.get(line::first(&names)?)?).into_owned();
+        Some(first.chars().take(100).collect()).filter(|first| first != who)
     }
 }

@@ -137,7 +137,10 @@ async fn who_does_not_wait_leaves_nothing() {
         .lock(Lock::Failover, "first", Duration::from_millis(200))
         .await
         .unwrap_err();
-    assert!(matches!(error, LockError::Deadline { .. }), "{error:?}");
+    assert!(
+        matches!(&error, LockError::Deadline { holder: Some(holder), .. } if holder == "second"),
+        "{error:?}"
+    );
     let cancelled = first.registry.lock(Lock::Failover, "first", LONG);
     assert!(
         tokio::time::timeout(Duration::from_millis(100), cancelled)

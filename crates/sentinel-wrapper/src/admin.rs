@@ -54,6 +54,8 @@ pub struct Status {
     pub peers: usize,
     /// How many replicas it knows.
     pub replicas: usize,
+    /// Why the master does not let it in, where it does not.
+    pub denied: Option<String>,
 }
 
 impl httpd::Status for Status {
@@ -85,6 +87,7 @@ impl httpd::Status for Status {
             Phase::Stopping => not("stopping"),
             Phase::Serving if !self.answers => not("sentinel does not answer"),
             Phase::Serving if !self.registered => not("not registered in ZooKeeper"),
+            Phase::Serving if self.denied.is_some() => not(self.denied.as_deref().unwrap_or_default()),
             Phase::Serving => Readiness::Ready {
                 reason: "registered and answering".to_owned(),
             },
@@ -111,6 +114,7 @@ impl httpd::Status for Status {
             "zookeeper": self.session_up,
             "peers": self.peers,
             "replicas": self.replicas,
+            "denied": self.denied,
         })
     }
 }
@@ -140,6 +144,7 @@ impl Page {
             master: None,
             peers: 0,
             replicas: 0,
+            denied: None,
         };
         Self {
             page: httpd::Page::new(status),

@@ -105,7 +105,8 @@ impl Config {
                 (Ok(_), Ok(_), Ok(_)) => Chosen::read(reader),
                 _ => Ok(Chosen::default()),
             };
-            let run_as = RunAs::read(reader);
+            let run_as = RunAs::read(reader, program::can_become);
+            let readable = program::can_read(reader, &run_as, (vars::SENTINEL_CONF.name, &template), &tls);
             let stop_grace = settings::stop_grace(reader);
             let log = LogSettings::read(reader);
             Ok(Self {
@@ -123,7 +124,7 @@ impl Config {
                 failover_timeout: failover_timeout?,
                 parallel_syncs: parallel_syncs?,
                 chosen: chosen?,
-                run_as: run_as?,
+                run_as: run_as.and_then(|run_as| readable.map(|()| run_as))?,
                 stop_grace: stop_grace?,
                 log: log?,
                 child_args: reader.child_args(),

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use instance::InstanceError;
+use instance::{Credentials, InstanceError};
 use program::chain;
 use settings::{Bind, Secret, vars};
 use supervisor::{Child, ChildCommand, Children, DeathSignal, SpawnError};
 use tokio::time::{Instant, sleep};
-use topology::{RunId, conf_file};
+use topology::conf_file::Setting;
+use topology::{MasterName, RunId, conf_file};
 use tracing::{info, warn};
 
 use crate::config::Config;
@@ -80,13 +81,33 @@ impl Launcher {
 
     /// The password that the own Sentinel will ask for, where only the template has one.
     pub fn template_password(&self) -> Option<String> {
-        let settings = self
-            .template
-            .lines()
-            .iter()
-            .filter_map(|line| line.setting.as_ref());
-        let last = settings.rev().find(|setting| setting.name == "requirepass")?;
+        let last = self
+            .settings()
+            .rev()
+            .find(|setting| setting.name == "requirepass")?;
         last.values.first().cloned()
+    }
+
+    /// What the own Sentinel says to the master of `group`, where only the template tells: the user and the password.
+    pub fn template_credentials(&self, group: &MasterName) -> Credentials {
+        let last = |word: &str| {
+            let of_group = |setting: &&Setting| match &setting.values[..] {
+                [first, name, _] => {
+                    setting.name == "sentinel" && first.eq_ignore_ascii_case(word) && name == group.as_str()
+                }
+                _ => false,
+            };
+            self.settings().rev().find(of_group)?.values.last().cloned()
+        };
+        Credentials {
+            user: last("auth-user"),
+            password: last("auth-pass"),
+        }
+    }
+
+    fn settings(&self) -> impl DoubleEndedIterator<Item = &Setting> {
+        let lines = self.template.lines().iter();
+        lines.filter_map(|line| line.setting.as_ref())
     }
 
     /// The private directory.

@@ -4,11 +4,12 @@
 //! from its first moment. While that runs it keeps it in step with ZooKeeper and rids it of ghosts. Losing ZooKeeper
 //! never stops a Sentinel: that is when it is needed most.
 //!
-//! The rooms: [`config`] reads the settings, [`observe`] the world; [`decide`], [`identity`], [`ghosts`], [`hearing`]
-//! and [`render`] are pure; [`act`], [`launch`] and [`join`] do; [`run`] is the order of things.
+//! The rooms: [`config`] reads the settings, [`observe`] the world; [`decide`], [`identity`], [`ghosts`], [`hearing`],
+//! [`admission`] and [`render`] are pure; [`act`], [`launch`] and [`join`] do; [`run`] is the order of things.
 
 pub mod act;
 pub mod admin;
+pub mod admission;
 pub mod config;
 pub mod decide;
 pub mod ghosts;

@@ -17,9 +17,9 @@ struct Setup {
 
 fn main() -> ExitCode {
     let read = |args, lookup: fn(&str) -> _| match Config::read(args, lookup)? {
-        Parsed::Run(config, warnings) => {
+        Parsed::Run(config, notes) => {
             let private = Private::path(&config.data_dir, config.network.port);
-            Ok(Parsed::Run(Setup { config, private }, warnings))
+            Ok(Parsed::Run(Setup { config, private }, notes))
         }
         Parsed::Show(text) => Ok(Parsed::Show(text)),
     };

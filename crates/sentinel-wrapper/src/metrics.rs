@@ -18,6 +18,7 @@ pub struct Metrics {
     peers: Gauge,
     replicas: Gauge,
     epoch: Gauge,
+    denied: Gauge,
     /// Times the own Sentinel was told of a newer master.
     pub announces: Counter<u64, AtomicU64>,
     /// Times it was started again with a new file.
@@ -60,6 +61,11 @@ impl Metrics {
             self.epoch.clone(),
         );
         to.register(
+            "master_denies",
+            "1 if the master does not let Sentinel in: a wrong or missing password, or its ACL",
+            self.denied.clone(),
+        );
+        to.register(
             "announces",
             "Times Sentinel was told of a newer master",
             self.announces.clone(),
@@ -94,6 +100,7 @@ impl Metrics {
         self.session_up.set(status.session_up.into());
         self.peers.set(count(status.peers));
         self.replicas.set(count(status.replicas));
+        self.denied.set(status.denied.is_some().into());
         let epoch = status.master.as_ref().map_or(0, |record| record.epoch.0);
         self.epoch.set(i64::try_from(epoch).unwrap_or(i64::MAX));
     }

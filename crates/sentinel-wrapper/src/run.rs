@@ -10,7 +10,7 @@ mod serving;
 use std::time::Duration;
 
 use instance::Dialer;
-use program::{Process, chain, port_is_free, refuse};
+use program::{AdminPort, Process, chain, port_is_free, refuse};
 use registry::{Registration, Registry};
 use supervisor::{ChildExit, Exit, Tasks};
 use tokio::time::{Instant, sleep, timeout};
@@ -93,6 +93,9 @@ fn prepare(config: Config, process: Process, tasks: &Tasks) -> Result<Wrapper, E
         Launcher::new(&config, private).map_err(|problem| refuse(&problem, Exit::Configuration))?;
     let mut dialing = program::dialing(&config.credentials, config.tls.as_ref());
     dialing.sentinel.password = dialing.sentinel.password.or_else(|| launcher.template_password());
+    if dialing.redis.password.is_none() {
+        dialing.redis = launcher.template_credentials(&config.group.name);
+    }
     let dialer = Dialer::new(dialing).map_err(|problem| refuse(&problem, Exit::Configuration))?;
     let tree = zkpaths::Tree::new(&config.zookeeper.root);
     let registry = Registry::start(program::zookeeper(&config.zookeeper), tree, tasks.tracker())
@@ -106,7 +109,7 @@ fn prepare(config: Config, process: Process, tasks: &Tasks) -> Result<Wrapper, E
     let page = Page::new(name.clone(), announce.clone());
     if let Some(port) = network.admin_port {
         page.serve(port, tasks)
-            .map_err(|problem| refuse(&problem, Exit::Unavailable))?;
+            .map_err(|source| refuse(&AdminPort::new(port, source), Exit::Unavailable))?;
     }
     let observer = Observer::new(registry, dialer, name, announce, local);
     Ok(Wrapper {

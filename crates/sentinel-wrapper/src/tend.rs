@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::act::{self, Forgotten, Told};
 use crate::admin::Page;
+use crate::admission::Admission;
 use crate::decide::{InStep, Keep, Rewrite, Waiting, keep};
 use crate::ghosts::{NotNow, Suspect, Suspicion, suspects};
 use crate::hearing::{Hearing, Silence};
@@ -48,6 +49,7 @@ pub(crate) struct Memory {
     act_after: Option<Instant>,
     silence: Silence,
     conflict: Option<(MasterRecord, MasterRecord)>,
+    admission: Admission,
     waiting: Option<Waiting>,
     not_now: Option<NotNow>,
     suspicion: Suspicion,
@@ -127,6 +129,7 @@ impl Look<'_> {
         }
         let need = self.act(decision, view.refused).await;
         if need.is_none() {
+            self.ask_to_be_let_in(&view.own).await;
             self.tidy().await;
         }
         need

@@ -385,3 +385,69 @@ async fn an_unreadable_template_is_one_clear_error() {
         wrapper.log()
     );
 }
+
+#[tokio::test]
+async fn a_sentinel_that_the_master_does_not_let_in_is_not_ready_and_says_why() {
+    let zk = ZooKeeper::start().await;
+    let master = Redis::builder().password("open sesame").start().await;
+    record(zk.client(), master.addr(), 1).await;
+    let dir = TempDir::new().unwrap();
+    let (port, admin) = (ports::free(), ports::free());
+    let program = program(&zk.hosts(), port, dir.path())
+        .env("ADMIN_PORT", admin.to_string())
+        .env("REDIS_PASSWORD", "open barley");
+    let wrapper = Wrapper::start(port, program);
+    wrapper.wait_registered(zk.client()).await;
+    let page = Addr::new("127.0.0.1", admin).unwrap();
+    let ready = async |status: u16, words: &str| {
+        eventually(&format!("/ready to be {status}, {words}"), SOON, async || {
+            let answer = testkit::http::get(&page, "/ready")
+                .await
+                .map_err(|error| error.to_string())?;
+            if answer.status == status && answer.body.contains(words) {
+                Ok(())
+            } else {
+                Err(answer.body)
+            }
+        })
+        .await;
+    };
+    let metric = async || {
+        let page = testkit::http::get(&page, "/metrics").await.unwrap().body;
+        let line = page
+            .lines()
+            .find(|line| line.starts_with("redis_zk_sentinel_master_denies "));
+        line.map(str::to_owned)
+    };
+    ready(503, "check REDIS_PASSWORD").await;
+    assert_eq!(
+        metric().await.as_deref(),
+        Some("redis_zk_sentinel_master_denies 1")
+    );
+    // Not only we: Sentinel itself holds it for down, and that is no other news.
+    let down = async || {
+        let flags = wrapper.sentinel.field(NAME, "flags").await?;
+        flags.contains("s_down").then_some(())
+    };
+    eventually("sentinel to hold the master for down", SOON, down).await;
+    ready(503, "WRONGPASS").await;
+    master
+        .command(&["CONFIG", "SET", "requirepass", "open barley"])
+        .await
+        .unwrap();
+    ready(200, "registered").await;
+    assert_eq!(
+        metric().await.as_deref(),
+        Some("redis_zk_sentinel_master_denies 0")
+    );
+    let log = wrapper.program.log();
+    assert_eq!(
+        log.matches("the master does not let this sentinel in").count(),
+        1,
+        "{log}"
+    );
+    assert!(
+        log.contains("the master lets this sentinel in") && !log.contains("barley"),
+        "{log}"
+    );
+}

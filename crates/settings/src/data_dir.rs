@@ -14,23 +14,36 @@ use crate::vars;
 /// Where container images keep data.
 const CONTAINER: &str = "/data";
 
-/// Reads `DATA_DIR`, makes the directory where it is missing, and proves that files can be made in it.
+/// Reads `DATA_DIR`, and proves that files can be made in it. A directory that is missing is made once all other settings
+/// have turned out to be good.
 pub fn data_dir(reader: &mut Reader<'_>) -> Outcome<PathBuf> {
     let (name, path) = match reader.path(&vars::DATA_DIR)? {
         Some(given) => given,
         None => (vars::DATA_DIR.name.to_owned(), usual(reader)?),
     };
-    match prove(&path) {
-        Ok(()) => Ok(path),
-        Err(error) => Err(reader.problem(Problem::with_value(
-            name,
-            &path.to_string_lossy(),
-            format!(
-                "is not a writable directory ({error}); make it writable for this user, or set DATA_DIR, for example {}",
-                vars::DATA_DIR.example
-            ),
-        ))),
+    let refused = |name: String, path: &Path, error: &io::Error| {
+        let wrong = format!(
+            "is not a writable directory ({error}); make it writable for this user, or set DATA_DIR, for example {}",
+            vars::DATA_DIR.example
+        );
+        Problem::with_value(name, &path.to_string_lossy(), wrong)
+    };
+    if let Err(error) = prove(there(&path)) {
+        return Err(reader.problem(refused(name, &path, &error)));
     }
+    reader.holds(&vars::DATA_DIR, Some(path.display()));
+    let wanted = path.clone();
+    reader.afterwards(move || {
+        let made = make(&wanted).and_then(|()| prove(&wanted));
+        made.map_err(|error| refused(name, &wanted, &error))
+    });
+    Ok(path)
+}
+
+/// The directory itself, or that in which it would be made.
+fn there(path: &Path) -> &Path {
+    let is_there = |path: &&Path| fs::symlink_metadata(path).is_ok();
+    path.ancestors().find(is_there).unwrap_or(path)
 }
 
 fn usual(reader: &mut Reader<'_>) -> Outcome<PathBuf> {
@@ -44,8 +57,8 @@ fn usual(reader: &mut Reader<'_>) -> Outcome<PathBuf> {
     })
 }
 
+/// Makes a file there and takes it away again.
 fn prove(path: &Path) -> io::Result<()> {
-    make(path)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let probe = path.join(format!(".writable-{}-{}", std::process::id(), now.as_nanos()));
     let written = OpenOptions::new()

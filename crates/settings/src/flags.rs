@@ -259,7 +259,7 @@ fn after_help(program: Program) -> String {
     };
     format!(
         "A flag wins over the environment, that over X_FILE, that over the default; empty counts as unset.\n\
-         Durations: 2s, 1500ms, or a number of seconds.\n\n\
+         Durations: 2s, 1500ms, or a number of seconds below 100.\n\n\
          Examples:\n  {name} --zk-hosts {zookeeper} --master-name sessions {rest}\n  \
          ZK_HOSTS={zookeeper} MASTER_NAME=sessions {name}\n\n\
          Exit codes:\n  0    stopped as asked\n{child}\

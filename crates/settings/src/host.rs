@@ -55,6 +55,14 @@ impl NetworkSettings {
             )));
         }
         let announce_port = announce_port?.unwrap_or(port);
+        reader.holds(&vars::BIND_IP, Some(shown(bind)));
+        reader.holds(&vars::NET_IFACE, inputs.net_iface.map(|said| said.text));
+        reader.holds(&vars::ANNOUNCE_IP, Some(ip));
+        reader.holds(&vars::ANNOUNCE_PORT, Some(announce_port));
+        reader.holds(
+            &vars::ADMIN_PORT,
+            Some(admin_port.map_or("off".to_owned(), |port| port.to_string())),
+        );
         match Addr::from_ip(ip, announce_port) {
             Some(announce) => Ok(Self {
                 bind,
@@ -64,6 +72,13 @@ impl NetworkSettings {
             }),
             None => Err(reader.problem(Problem::new(vars::ANNOUNCE_PORT.name, "must not be 0"))),
         }
+    }
+}
+
+fn shown(bind: Bind) -> String {
+    match bind {
+        Bind::Wildcard => "every address".to_owned(),
+        Bind::Address(ip) => ip.to_string(),
     }
 }
 

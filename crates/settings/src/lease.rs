@@ -73,7 +73,7 @@ mod tests {
         };
         let args = [OsString::from("redis-wrapper")];
         match read(Program::RedisWrapper, args, lookup, LeaseSettings::read)? {
-            Parsed::Run(settings, warnings) => Ok((settings, warnings)),
+            Parsed::Run(settings, notes) => Ok((settings, notes.warnings)),
             Parsed::Show(text) => panic!("{text}"),
         }
     }

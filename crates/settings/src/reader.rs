@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 use std::{fmt, ops::RangeInclusive};
 
+use crate::effective::Effective;
 use crate::flags::{self, CommandLine, Flags};
 use crate::problem::{Problem, Problems, Reported};
 use crate::secret::Secret;
@@ -18,10 +19,19 @@ pub type Outcome<T> = Result<T, Reported>;
 /// What the command line asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Parsed<T> {
-    /// Run with this, after logging the warnings.
-    Run(T, Vec<String>),
+    /// Run with this, after logging the notes.
+    Run(T, Notes),
     /// Print this (help or version) and end with exit code 0.
     Show(String),
+}
+
+/// What an operator should know of the settings.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Notes {
+    /// What works, and may not be meant.
+    pub warnings: Vec<String>,
+    /// What holds.
+    pub effective: Effective,
 }
 
 /// A text that was said, and where.
@@ -45,8 +55,12 @@ pub struct Reader<'a> {
     flags: Flags,
     lookup: &'a dyn Fn(&str) -> Option<OsString>,
     problems: Vec<Problem>,
-    warnings: Vec<String>,
+    notes: Notes,
+    afterwards: Vec<Afterwards>,
 }
+
+/// Done once all settings are known to be good.
+type Afterwards = Box<dyn FnOnce() -> Result<(), Problem>>;
 
 /// Reads the settings of `program`. `args` is the command line with the program's name first, `lookup` the
 /// environment. `build` must read every setting before it gives up, so that every problem is found.
@@ -66,12 +80,17 @@ pub fn read<T>(
         flags,
         lookup: &lookup,
         problems,
-        warnings: Vec::new(),
+        notes: Notes::default(),
+        afterwards: Vec::new(),
     };
     let settings = build(&mut reader);
+    if reader.problems.is_empty() {
+        let made = reader.afterwards.drain(..).map(|make| make());
+        reader.problems = made.filter_map(Result::err).collect();
+    }
     match (Problems::new(reader.problems), settings) {
         (Some(problems), _) => Err(problems),
-        (None, Ok(settings)) => Ok(Parsed::Run(settings, reader.warnings)),
+        (None, Ok(settings)) => Ok(Parsed::Run(settings, reader.notes)),
         (None, Err(Reported { .. })) => Err(Problems::single(Problem::new(
             program.name(),
             "the settings were refused without a reason; please report this",
@@ -106,7 +125,18 @@ impl Reader<'_> {
 
     /// Records something that works, but that an operator should know.
     pub fn warn(&mut self, warning: impl fmt::Display) {
-        self.warnings.push(warning.to_string());
+        self.notes.warnings.push(warning.to_string());
+    }
+
+    /// Records what holds after all, for the first line of the log; `None` where the variable has no effect.
+    pub fn holds(&mut self, variable: &Variable, value: Option<impl fmt::Display>) {
+        let shown = value.map(|value| value.to_string());
+        self.notes.effective.put(variable, shown);
+    }
+
+    /// Does this once all settings have turned out to be good: who has something to correct finds nothing made.
+    pub(crate) fn afterwards(&mut self, make: impl FnOnce() -> Result<(), Problem> + 'static) {
+        self.afterwards.push(Box::new(make));
     }
 
     /// A variable that is no setting of ours, such as `PATH`.
@@ -243,8 +273,15 @@ impl Reader<'_> {
         })
     }
 
-    /// What somebody said, by the first place that says anything.
     fn given(&mut self, variable: &Variable) -> Outcome<Option<Given>> {
+        let given = self.look_up(variable)?;
+        let said = given.as_ref().map(|given| given.value.as_os_str());
+        self.notes.effective.note(variable, self.program, said);
+        Ok(given)
+    }
+
+    /// What somebody said, by the first place that says anything.
+    fn look_up(&mut self, variable: &Variable) -> Outcome<Option<Given>> {
         debug_assert!(vars::TABLE.contains(variable), "a variable outside the table");
         let name = variable.name;
         let file_name = variable.file_name();

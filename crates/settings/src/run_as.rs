@@ -1,5 +1,8 @@
-//! Whom a wrapper started as root becomes. Only the text is checked here: whether the user exists is known to the host.
+//! Whom a wrapper started as root becomes. Only the text is checked here: who knows the host says whether the user exists.
 
+use std::fmt;
+
+use crate::problem::Problem;
 use crate::reader::{Outcome, Reader};
 use crate::vars;
 
@@ -13,9 +16,27 @@ pub struct RunAs {
 }
 
 impl RunAs {
-    /// Reads `RUN_AS`.
-    pub fn read(reader: &mut Reader<'_>) -> Outcome<Option<Self>> {
-        reader.optional(&vars::RUN_AS, parse)
+    /// Reads `RUN_AS`. `known` says what is wrong with a user that is written well: this host may have none of that name.
+    pub fn read(
+        reader: &mut Reader<'_>,
+        known: impl FnOnce(&Self) -> Result<(), String>,
+    ) -> Outcome<Option<Self>> {
+        let Some(run_as) = reader.optional(&vars::RUN_AS, parse)? else {
+            return Ok(None);
+        };
+        match known(&run_as) {
+            Ok(()) => Ok(Some(run_as)),
+            Err(wrong) => Err(reader.problem(Problem::new(vars::RUN_AS.name, wrong))),
+        }
+    }
+}
+
+impl fmt::Display for RunAs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.group {
+            Some(group) => write!(f, "{}:{group}", self.user),
+            None => f.write_str(&self.user),
+        }
     }
 }
 

@@ -18,7 +18,9 @@ pub fn server(reader: &mut Reader<'_>, variable: &Variable) -> Outcome<PathBuf> 
         Some(said) => named(&said, &path, variable),
         None => usual(&path, variable),
     };
-    found.map_err(|problem| reader.problem(problem))
+    let found = found.map_err(|problem| reader.problem(problem))?;
+    reader.holds(variable, Some(found.display()));
+    Ok(found)
 }
 
 fn named(said: &Said, path: &OsStr, variable: &Variable) -> Result<PathBuf, Problem> {

@@ -17,6 +17,8 @@ pub(crate) struct Hosts {
 }
 
 const PORT: u16 = 2181;
+const REMEDY: &str =
+    "write comma-separated host:port, then at most one absolute path, for example zk1:2181,zk2:2181/prod";
 
 /// Reads `ZK_HOSTS`.
 pub(crate) fn read(reader: &mut Reader<'_>) -> Outcome<Hosts> {
@@ -37,34 +39,40 @@ fn parse(text: &str) -> Result<Hosts, String> {
         Some(at) => text.split_at(at),
         None => (text, "/"),
     };
-    let list = hosts
-        .split(',')
-        .map(|host| server(host.trim()))
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(Hosts {
-        list: list.join(","),
-        chroot: match chroot {
-            "/" => None,
-            path => Some(parse_chroot(path)?),
-        },
-    })
+    let mut wrong: Vec<String> = Vec::new();
+    let mut list: Vec<String> = Vec::new();
+    for host in hosts.split(',') {
+        match server(host.trim()) {
+            Ok(server) => list.push(server),
+            Err(why) if wrong.contains(&why) => {}
+            Err(why) => wrong.push(why),
+        }
+    }
+    let chroot = match chroot {
+        "/" => None,
+        path => parse_chroot(path).map_err(|why| wrong.push(why)).ok(),
+    };
+    if wrong.is_empty() {
+        let list = list.join(",");
+        Ok(Hosts { list, chroot })
+    } else {
+        Err(format!("{}; {REMEDY}", wrong.join(", and ")))
+    }
 }
 
 fn parse_chroot(path: &str) -> Result<String, String> {
-    let remedy = "write one absolute path after the last server, for example zk1:2181,zk2:2181/prod";
     // A colon or comma means that a server follows the path: ZooKeeper wants the path at the very end.
     if path.contains([',', ':']) {
-        return Err(format!("has servers after the path `{path}`; {remedy}"));
+        return Err(format!("has servers after the path `{path}`"));
     }
     let root: Result<ZkRoot, _> = path.parse();
     root.map(|root| root.as_str().to_owned())
-        .map_err(|_| format!("ends in `{path}`, which is no path; {remedy}"))
+        .map_err(|_| format!("ends in `{path}`, which is no path"))
 }
 
 fn server(text: &str) -> Result<String, String> {
-    let remedy = "write comma-separated host:port";
     if text.is_empty() {
-        return Err(format!("has an empty entry; {remedy}"));
+        return Err("has an empty entry".to_owned());
     }
     let has_port = match text.strip_prefix('[') {
         Some(rest) => !rest.ends_with(']'),
@@ -77,11 +85,11 @@ fn server(text: &str) -> Result<String, String> {
     };
     let addr: Addr = whole
         .parse()
-        .map_err(|_| format!("has an entry `{text}` that is no host:port; {remedy}"))?;
+        .map_err(|_| format!("has an entry `{text}` that is no host:port"))?;
     let bracketed = text.starts_with('[');
     if bracketed != addr.host().contains(':') {
         return Err(format!(
-            "has an entry `{text}` that is no host:port; {remedy}, brackets only round IPv6"
+            "has an entry `{text}` that is no host:port (brackets are for IPv6 only)"
         ));
     }
     Ok(addr.to_string())
@@ -135,6 +143,15 @@ mod tests {
         ] {
             assert!(parse(text).is_err(), "{text} was accepted: {:?}", parse(text));
         }
+    }
+
+    #[test]
+    fn all_of_them_are_named_at_once() {
+        let wrong = parse("zk1:x,zk2:2181,zk3:0,,zk4:y/a//b").unwrap_err();
+        for word in ["`zk1:x`", "`zk3:0`", "`zk4:y`", "an empty entry", "`/a//b`"] {
+            assert!(wrong.contains(word), "{word} is not in {wrong}");
+        }
+        assert!(!wrong.contains("`zk2"), "{wrong}");
     }
 
     proptest! {

@@ -6,11 +6,17 @@
 
 use std::ffi::CString;
 use std::fmt;
+use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::str::FromStr;
 
 use nix::errno::Errno;
-use nix::unistd::{Gid, Group, Uid, User, geteuid, getuid, initgroups, setgid, setgroups, setuid};
+use nix::unistd::{
+    Gid, Group, Uid, User, geteuid, getgrouplist, getuid, initgroups, setgid, setgroups, setuid,
+};
+
+use crate::sys;
 
 mod chown;
 
@@ -93,6 +99,47 @@ pub enum RunAsError {
     },
 }
 
+impl RunAs {
+    /// Whether the program may become this user, or is it already.
+    pub fn check(&self) -> Result<(), RunAsError> {
+        if self.is_current() || geteuid().is_root() {
+            return Ok(());
+        }
+        Err(RunAsError::NotRoot {
+            wanted: self.clone(),
+            current: geteuid().as_raw(),
+        })
+    }
+
+    /// Whether this user can open a file for reading: tried, as no mode tells it all. Everybody else is asked by the open
+    /// that follows, so where the program is not root, or that user already, this says yes.
+    pub fn reads(&self, file: &Path) -> io::Result<()> {
+        if self.is_current() || !geteuid().is_root() {
+            return Ok(());
+        }
+        let gid = Gid::from_raw(self.gid);
+        let name = self.name.as_deref().and_then(|name| CString::new(name).ok());
+        let groups = match name {
+            Some(name) => getgrouplist(&name, gid)?,
+            None => vec![gid],
+        };
+        let groups: Vec<u32> = groups.into_iter().map(Gid::as_raw).collect();
+        let (uid, gid, file) = (self.uid, self.gid, file.to_owned());
+        // To the kernel a user is a thread's: this one ends as that user, and the program stays who it is.
+        let trial = std::thread::spawn(move || {
+            sys::become_in_this_thread(uid, gid, &groups)?;
+            File::open(file).map(drop)
+        });
+        trial
+            .join()
+            .unwrap_or_else(|_| Err(io::Error::other("the trial failed")))
+    }
+
+    fn is_current(&self) -> bool {
+        getuid().as_raw() == self.uid && geteuid().as_raw() == self.uid
+    }
+}
+
 impl fmt::Display for RunAs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.name {
@@ -167,14 +214,9 @@ fn find_group(group: &str) -> Result<Option<u32>, Errno> {
 /// Paths that are not there are skipped; symbolic links are not followed below them.
 pub fn drop_privileges(run_as: &RunAs, own_paths: &[&Path]) -> Result<(), RunAsError> {
     let wanted = || run_as.clone();
-    if getuid().as_raw() == run_as.uid && geteuid().as_raw() == run_as.uid {
+    run_as.check()?;
+    if run_as.is_current() {
         return Ok(());
-    }
-    if !geteuid().is_root() {
-        return Err(RunAsError::NotRoot {
-            wanted: wanted(),
-            current: geteuid().as_raw(),
-        });
     }
     let (uid, gid) = (Uid::from_raw(run_as.uid), Gid::from_raw(run_as.gid));
     for path in own_paths {

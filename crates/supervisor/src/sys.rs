@@ -1,12 +1,12 @@
-//! The few calls that Rust cannot check: what a child does between fork and exec, and looking at an ended child without
-//! reaping it. All `unsafe` of the project is here.
+//! The few calls that Rust cannot check: what a child does between fork and exec, being another user in one thread, and
+//! looking at an ended child without reaping it. All `unsafe` of the project is here.
 //!
 //! `libc::waitid` is called directly, since nix refuses the status of a child that a real-time signal ended, and would
 //! leave it unreaped for ever.
 
 #![expect(
     unsafe_code,
-    reason = "pre_exec, signal dispositions and waitid with WNOWAIT have no safe form in std or nix"
+    reason = "pre_exec, signal dispositions, one thread's user and waitid with WNOWAIT have no safe form in std or nix"
 )]
 
 use std::fs::File;
@@ -59,6 +59,23 @@ fn default_signals() {
     }
     // Cannot fail for a valid set.
     let _ = SigSet::empty().thread_set_mask();
+}
+
+/// Makes this thread, and no other, a user's for as long as it lives. (libc's own functions change every thread.)
+pub(crate) fn become_in_this_thread(uid: u32, gid: u32, groups: &[u32]) -> io::Result<()> {
+    let done = |answer: libc::c_long| {
+        if answer == 0 {
+            Ok(())
+        } else {
+            Err(io::Error::last_os_error())
+        }
+    };
+    // SAFETY: the kernel reads as many numbers as it is told that there are, and writes nothing.
+    done(unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) })?;
+    // SAFETY: numbers only.
+    done(unsafe { libc::syscall(libc::SYS_setresgid, gid, gid, gid) })?;
+    // SAFETY: numbers only.
+    done(unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) })
 }
 
 /// A child that has ended and is not reaped yet. It stays a zombie, so its id still means it and nobody else.

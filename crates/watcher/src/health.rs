@@ -27,7 +27,7 @@ pub(crate) async fn pulse(
     stop: CancellationToken,
 ) {
     loop {
-        let alive = health_of(situation.since_last_look());
+        let alive = health_of(situation.since_last_turn());
         if matches!(alive, Health::Alive { .. }) {
             notifier.watchdog();
         }
@@ -52,14 +52,14 @@ fn replace<T: PartialEq>(said: &mut T, now: T) -> bool {
     news
 }
 
-fn health_of(since_last_look: Duration) -> Health {
-    if since_last_look < TURN {
+fn health_of(since_last_turn: Duration) -> Health {
+    if since_last_turn < TURN {
         Health::Alive {
             reason: "the loop turns".to_owned(),
         }
     } else {
         Health::Failing {
-            reason: format!("the loop has not turned for {} s", since_last_look.as_secs()),
+            reason: format!("the loop has not turned for {} s", since_last_turn.as_secs()),
         }
     }
 }

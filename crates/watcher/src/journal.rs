@@ -148,7 +148,7 @@ impl Journal {
         for (addr, answer) in &view.nodes {
             match answer {
                 Answer::Denied(why) if self.denied.get(addr) != Some(why) => {
-                    warn!(master = %addr, reason = why, "a redis does not answer this watcher");
+                    warn!(master = %addr, reason = why, "a redis does not let this watcher in, so no failover to it can be recorded; check REDIS_PASSWORD and REDIS_USER, and its ACL");
                     self.denied.insert(addr.clone(), why.clone());
                 }
                 Answer::Denied(_) | Answer::Waiting => {}

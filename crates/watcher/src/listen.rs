@@ -109,9 +109,9 @@ async fn hear(listening: Listening, addr: Addr, end: CancellationToken) {
                 Err(error) => error,
             };
             if !complained {
-                warn!(sentinel = %addr, reason = %program::chain(&error), "not listening to a sentinel; trying again");
-                complained = true;
+                complain_of(&addr, &error);
             }
+            complained = true;
             tokio::time::sleep(jittered(wait, rand::random())).await;
             wait = (wait * 2).min(LAST_RETRY);
         }
@@ -119,6 +119,15 @@ async fn hear(listening: Listening, addr: Addr, end: CancellationToken) {
     tokio::select! {
         () = end.cancelled() => debug!(sentinel = %addr, "no longer listening to a sentinel"),
         () = work => {}
+    }
+}
+
+fn complain_of(addr: &Addr, error: &InstanceError) {
+    let reason = program::chain(error);
+    if matches!(error, InstanceError::Denied { .. }) {
+        warn!(sentinel = %addr, %reason, "a sentinel does not let this watcher in; check SENTINEL_PASSWORD and its ACL");
+    } else {
+        warn!(sentinel = %addr, %reason, "not listening to a sentinel; trying again");
     }
 }
 

@@ -135,6 +135,13 @@ impl Collector for Levels {
             "Sentinels registered in ZooKeeper",
             registered,
         )?;
+        let denied = now.glance.borrow().denied();
+        gauge(
+            &mut encoder,
+            "denied",
+            "Sentinels and Redis nodes that did not let this watcher in at the last look",
+            denied,
+        )?;
         let subscribed = now.subscribed.borrow().len();
         gauge(
             &mut encoder,
@@ -146,7 +153,7 @@ impl Collector for Levels {
         gauge(
             &mut encoder,
             "seconds_since_last_look",
-            "Age of the last look",
+            "Age of the last look that could read what is recorded",
             since,
         )?;
         gauge(

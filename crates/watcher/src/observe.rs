@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use instance::{Dialer, LastingSentinel, Probe};
+use instance::{Dialer, InstanceError, LastingSentinel, Probe};
 use registry::{Registry, RegistryError, Version, Znode};
 use tokio::time::timeout;
 use topology::{Addr, MasterName, Role};
@@ -177,6 +177,7 @@ impl Observer {
             let sighting = match report.await {
                 Ok(Ok(Some(report))) => Sighting::Reports(report.record),
                 Ok(Ok(None)) => Sighting::NotMonitoring,
+                Ok(Err(why @ InstanceError::Denied { .. })) => Sighting::Denied(why.to_string()),
                 Ok(Err(_)) | Err(_) => Sighting::Silent,
             };
             Fact::Sighting(line.addr().clone(), sighting)

@@ -1,7 +1,7 @@
 //! What is told over HTTP, always from followed copies.
 //!
-//! Three kinds of paths: the two of the original redis-zk with its every oddity (`contract`), the JSON ones under `/v1`, and
-//! the operator's three. Everything else is answered with 200 and nothing, which old health checks rely on.
+//! Three kinds of paths: the two of the original redis-zk with its every oddity (`contract`), the JSON ones under `/v1/`, of
+//! which others are 404, and the operator's three. Everything else is answered with 200 and nothing, which old health checks rely on.
 
 mod api;
 mod contract;
@@ -32,6 +32,7 @@ pub(crate) fn router(
         .route("/v1/sentinels", get(api::sentinels))
         .route("/v1/replicas", get(api::replicas))
         .route("/v1/status", get(status::status))
+        .route("/v1/", any(api::unknown))
         .route("/v1/{*unknown}", any(api::unknown))
         .route("/healthz", httpd::healthz(health))
         .route("/ready", httpd::ready(readiness))

@@ -43,8 +43,10 @@ pub(crate) struct Situation {
 /// What the looks have shown so far.
 #[derive(Debug, Clone)]
 pub(crate) struct Glance {
-    /// When the last look ended; at first, when the program started.
+    /// When the last look ended, whatever came of it; at first, when the program started.
     pub(crate) turned: Instant,
+    /// When the last one ended that could read what is recorded; at first, when the program started.
+    pub(crate) looked: Instant,
     /// How many looks there were.
     pub(crate) looks: u64,
     /// What the last one came to: a verdict, or what was in the way.
@@ -55,11 +57,21 @@ pub(crate) struct Glance {
     pub(crate) nodes: BTreeMap<Addr, Answer>,
 }
 
+/// What came of one look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// This verdict.
+    Verdict(&'static str),
+    /// None: ZooKeeper could not be read, and why.
+    InVain(String),
+}
+
 impl Glance {
     /// Before the first look.
     pub(crate) fn none(now: Instant) -> Self {
         Self {
             turned: now,
+            looked: now,
             looks: 0,
             outcome: "no look yet".to_owned(),
             sentinels: BTreeMap::new(),
@@ -67,20 +79,33 @@ impl Glance {
         }
     }
 
+    /// How many servers answered, but not to us.
+    pub(crate) fn denied(&self) -> usize {
+        let sentinels = self.sentinels.values();
+        let sentinels = sentinels.filter(|(_, said)| matches!(said, Sighting::Denied(_)));
+        let nodes = self.nodes.values();
+        sentinels.count() + nodes.filter(|answer| matches!(answer, Answer::Denied(_))).count()
+    }
+
     /// After one more. A Sentinel whose answer was not waited for keeps what it said before.
     #[must_use]
-    pub(crate) fn after(&self, view: &View, outcome: String, now: Instant) -> Self {
+    pub(crate) fn after(&self, view: &View, outcome: Outcome, now: Instant) -> Self {
         let said = |(addr, sighting): (&Addr, &Sighting)| match sighting {
             Sighting::Waiting => self
                 .sentinels
                 .get(addr)
                 .map(|before| (addr.clone(), before.clone())),
-            Sighting::Reports(_) | Sighting::NotMonitoring | Sighting::Silent => {
+            Sighting::Reports(_) | Sighting::NotMonitoring | Sighting::Silent | Sighting::Denied(_) => {
                 Some((addr.clone(), (now, sighting.clone())))
             }
         };
+        let (looked, outcome) = match outcome {
+            Outcome::Verdict(word) => (now, word.to_owned()),
+            Outcome::InVain(why) => (self.looked, why),
+        };
         Self {
             turned: now,
+            looked,
             looks: self.looks.saturating_add(1),
             outcome,
             sentinels: view.sentinels.iter().filter_map(said).collect(),
@@ -129,9 +154,14 @@ impl Situation {
         matches!(*self.session.borrow(), Session::Up { .. })
     }
 
-    /// How old the last look is.
-    pub(crate) fn since_last_look(&self) -> Duration {
+    /// How long ago the loop turned last, whether its look was of use or not.
+    pub(crate) fn since_last_turn(&self) -> Duration {
         self.glance.borrow().turned.elapsed()
+    }
+
+    /// How old the last look is that could read what is recorded.
+    pub(crate) fn since_last_look(&self) -> Duration {
+        self.glance.borrow().looked.elapsed()
     }
 }
 

@@ -52,7 +52,7 @@ pub(crate) fn tally(view: &View) -> Tally {
         match sighting {
             Sighting::Reports(record) => *votes.entry((record.epoch, &record.addr)).or_default() += 1,
             Sighting::Waiting => waiting = true,
-            Sighting::NotMonitoring | Sighting::Silent => {}
+            Sighting::NotMonitoring | Sighting::Silent | Sighting::Denied(_) => {}
         }
     }
     let majority = votes.iter().find(|(_, count)| **count >= view.majority());

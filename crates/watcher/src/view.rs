@@ -36,6 +36,8 @@ pub(crate) enum Sighting {
     NotMonitoring,
     /// It refused, broke off or did not answer in time.
     Silent,
+    /// It answers, but not to us: credentials or its ACL. With the reason, for the page.
+    Denied(String),
 }
 
 /// What one Redis says of itself.
@@ -142,7 +144,7 @@ impl View {
     pub(crate) fn named(&self) -> BTreeSet<Addr> {
         let reported = self.sentinels.values().filter_map(|sighting| match sighting {
             Sighting::Reports(record) => Some(&record.addr),
-            Sighting::Waiting | Sighting::NotMonitoring | Sighting::Silent => None,
+            Sighting::Waiting | Sighting::NotMonitoring | Sighting::Silent | Sighting::Denied(_) => None,
         });
         reported.chain(self.recorded.addr()).cloned().collect()
     }

@@ -17,7 +17,7 @@ use crate::metrics::Metrics;
 use crate::observe::{Look, Observer};
 use crate::pace::{Pace, Part, Turn, Written, jittered};
 use crate::silence::Silence;
-use crate::situation::Glance;
+use crate::situation::{Glance, Outcome};
 use crate::verdict::{Reason, Verdict};
 use crate::view::{StateNode, View};
 
@@ -113,13 +113,16 @@ impl Watch {
                 trace!(reason = verdict.word(), elapsed_us = began.elapsed().as_micros(), view = ?look.view, "looked");
                 (
                     self.answer(&look, &verdict, began).await,
-                    verdict.word().to_owned(),
+                    Outcome::Verdict(verdict.word()),
                 )
             }
             Err(why) => {
                 self.metrics.look_failed();
                 self.journal.failed(&why);
-                (Next::LookIn(self.pace.after_failed_look()), program::chain(&why))
+                (
+                    Next::LookIn(self.pace.after_failed_look()),
+                    Outcome::InVain(program::chain(&why)),
+                )
             }
         };
         self.note(&view, outcome);
@@ -171,7 +174,7 @@ impl Watch {
         self.pace.after_act(written)
     }
 
-    fn note(&self, view: &View, outcome: String) {
+    fn note(&self, view: &View, outcome: Outcome) {
         self.glance
             .send_modify(|glance| *glance = Arc::new(glance.after(view, outcome, Instant::now())));
     }

@@ -23,12 +23,12 @@ fn a_small_environment_is_enough() {
         ("REDIS_SERVER", "/bin/true"),
         ("DATA_DIR", "/tmp"),
     ];
-    let Parsed::Run(config, warnings) =
+    let Parsed::Run(config, notes) =
         read(&["--port0", "7000", "--", "--maxmemory", "1gb"], &environment).unwrap()
     else {
         panic!("shown");
     };
-    assert_eq!(warnings, Vec::<String>::new());
+    assert_eq!(notes.warnings, Vec::<String>::new());
     assert_eq!(
         (config.network.port, config.network.bind),
         (7000, Bind::Address([127, 0, 0, 1].into()))

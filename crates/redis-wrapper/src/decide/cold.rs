@@ -11,6 +11,8 @@ use topology::{Addr, Family, ReplicationId};
 use uuid::Uuid;
 use zkpaths::{Candidacy, Holding, Node, Window};
 
+use super::WhyMaster;
+
 /// How long others may take to come back, from the first candidacy that is seen.
 pub const WINDOW: Duration = Duration::from_secs(5);
 /// A node that was not heard of for longer is not waited for.
@@ -142,6 +144,31 @@ pub fn cold(field: &Field, past: Past, recorded: Option<&ReplicationId>, alive: 
             why: why_defer(&family, recorded, mine, &winner.holds),
         },
         None => Cold::Win(WhyWin::Freshest),
+    }
+}
+
+/// What a master begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Beginning {
+    /// The group is new.
+    New,
+    /// What is on its disk.
+    WithData,
+    /// Nothing, although there was a master before: its data set is gone, or it never had one.
+    EmptyAgain,
+}
+
+/// Whether a person should hear that a group goes on with nothing. An empty disk wins only where nobody has data.
+pub fn beginning(why: WhyMaster, mine: Option<&Holding>) -> Beginning {
+    match (why, mine) {
+        (WhyMaster::FirstStart, _) => Beginning::New,
+        (WhyMaster::ResumeAlone | WhyMaster::RecordedIsGone, None | Some(Holding::Nothing)) => {
+            Beginning::EmptyAgain
+        }
+        (WhyMaster::HasEveryWrite, _) | (WhyMaster::ResumeAlone | WhyMaster::RecordedIsGone, Some(_)) => {
+            Beginning::WithData
+        }
     }
 }
 

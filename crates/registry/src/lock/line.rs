@@ -5,6 +5,21 @@ const SEQUENCE_DIGITS: usize = 10;
 
 /// Our name among those in a lock's directory, and the name of the one right before us.
 pub(super) fn line<'a>(names: &'a [String], prefix: &str) -> (Option<&'a str>, Option<&'a str>) {
+    let numbered = numbered(names);
+    let Some(at) = numbered.iter().position(|(_, name)| name.starts_with(prefix)) else {
+        return (None, None);
+    };
+    let before = at.checked_sub(1).map(|before| numbered[before].1);
+    (Some(numbered[at].1), before)
+}
+
+/// The name of the one who holds the lock.
+pub(super) fn first(names: &[String]) -> Option<&str> {
+    numbered(names).first().map(|(_, name)| *name)
+}
+
+/// In the order of the line.
+fn numbered(names: &[String]) -> Vec<(i32, &str)> {
     let sequence = |name: &str| {
         let digits = name.get(name.len().checked_sub(SEQUENCE_DIGITS)?..)?;
         digits.parse::<i32>().ok()
@@ -14,16 +29,12 @@ pub(super) fn line<'a>(names: &'a [String], prefix: &str) -> (Option<&'a str>, O
         .filter_map(|name| Some((sequence(name)?, name.as_str())))
         .collect();
     numbered.sort_unstable();
-    let Some(at) = numbered.iter().position(|(_, name)| name.starts_with(prefix)) else {
-        return (None, None);
-    };
-    let before = at.checked_sub(1).map(|before| numbered[before].1);
-    (Some(numbered[at].1), before)
+    numbered
 }
 
 #[cfg(test)]
 mod tests {
-    use super::line;
+    use super::{first, line};
 
     #[test]
     fn the_line_goes_by_sequence_number_not_by_name() {
@@ -42,5 +53,7 @@ mod tests {
         ] {
             assert_eq!(line(&names, prefix), expected, "{prefix}");
         }
+        assert_eq!(first(&names), Some(names[0].as_str()));
+        assert_eq!(first(&names[3..]), None);
     }
 }

@@ -1,6 +1,7 @@
 //! The persistent znodes that must exist before anything else can. Made by whoever comes first.
 
 use futures_util::future::join_all;
+use tracing::{info, warn};
 use zookeeper_client::Client;
 
 use super::Link;
@@ -12,16 +13,27 @@ pub(super) struct Obstacle {
     pub(super) fault: Fault,
 }
 
+/// Whether a znode was there before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    There,
+    Made,
+}
+
 /// Makes the chroot and the tree's skeleton; the client that is returned works under the chroot.
 pub(super) async fn make(link: &Link, client: Client) -> Result<Client, Obstacle> {
-    let client = match &link.dial.chroot {
-        None => client,
+    let (client, chroot) = match &link.dial.chroot {
+        None => (client, Found::There),
         Some(chroot) => {
             for (end, _) in chroot.match_indices('/').skip(1) {
                 above(link, &client, &chroot[..end]).await?;
             }
-            above(link, &client, chroot).await?;
-            rooted(client, chroot)?
+            let found = above(link, &client, chroot).await?;
+            if found == Found::Made {
+                // A typing error here is a second, empty group, and everything looks well.
+                warn!(path = %chroot, "created the chroot of ZK_HOSTS, which was not there; was it meant?");
+            }
+            (rooted(client, chroot)?, found)
         }
     };
     let root = link.tree.root();
@@ -38,6 +50,9 @@ pub(super) async fn make(link: &Link, client: Client) -> Result<Client, Obstacle
     })?;
     for (path, answer) in paths.iter().zip(answers) {
         match answer.map(|_| ()).map_err(Fault::from) {
+            Ok(()) if *path == root && chroot == Found::There => {
+                info!(%path, "created ZK_ROOT, which was not there; was it meant?");
+            }
             Ok(()) | Err(Fault::Exists) => {}
             // Up to the root, others may have prepared the way and left us no right to create there.
             Err(Fault::Denied) if root.as_str().starts_with(path.as_str()) => {
@@ -63,15 +78,16 @@ pub(super) fn rooted(client: Client, chroot: &str) -> Result<Client, Obstacle> {
 }
 
 /// Makes one znode above the tree, unless it exists.
-async fn above(link: &Link, client: &Client, path: &str) -> Result<(), Obstacle> {
+async fn above(link: &Link, client: &Client, path: &str) -> Result<Found, Obstacle> {
     let obstacle = |fault| Obstacle {
         path: path.to_owned(),
         fault,
     };
     match link.answer(client.check_stat(path)).await.map_err(obstacle)? {
-        Some(_) => Ok(()),
+        Some(_) => Ok(Found::There),
         None => match link.answer(client.create(path, b"", &link.persistent())).await {
-            Ok(_) | Err(Fault::Exists) => Ok(()),
+            Ok(_) => Ok(Found::Made),
+            Err(Fault::Exists) => Ok(Found::There),
             Err(fault) => Err(obstacle(fault)),
         },
     }

@@ -19,7 +19,7 @@ fn read(words: &[&str], environment: &[(&str, &str)]) -> Result<Parsed<Config>, 
 
 fn config(environment: &[(&str, &str)]) -> (Config, Vec<String>) {
     match read(&[], environment).unwrap() {
-        Parsed::Run(config, warnings) => (config, warnings),
+        Parsed::Run(config, notes) => (config, notes.warnings),
         Parsed::Show(text) => panic!("showed {text}"),
     }
 }

@@ -10,7 +10,7 @@ use program::chain;
 use registry::{Registered, Registration};
 use supervisor::{Child, ChildExit, Exit};
 use tokio::time::{Instant, timeout};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::{Presence, Wrapper};
 use crate::admin::Phase;
@@ -91,6 +91,8 @@ impl Wrapper {
         };
         if exit == Exit::Clean {
             info!("sentinel ended with the wrapper");
+        } else if exit.code() == 0 {
+            warn!(reason = %exit, "somebody else shut sentinel down (SHUTDOWN, or a signal); the wrapper ends with it");
         } else {
             error!(code = exit.code(), reason = %exit, "sentinel ended; its last lines say why");
         }

@@ -1,9 +1,10 @@
 //! What a look tells operators: the page, the metrics, and one line when the Sentinel falls silent or speaks again.
 
 use tokio::time::Instant;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::Look;
+use crate::admission::Admission;
 use crate::decide::Keep;
 use crate::hearing::{HUNG, Heard, Hearing};
 use crate::view::{Own, View};
@@ -34,6 +35,32 @@ impl Look<'_> {
             (Hearing::Answers | Hearing::Silent | Hearing::Hung, _) => {}
         }
         hearing
+    }
+
+    /// Whether the master lets the Sentinel in, told when that changes.
+    pub(super) async fn ask_to_be_let_in(&mut self, own: &Own) {
+        let Some(master) = self.memory.admission.to_ask(own) else {
+            return;
+        };
+        let now = self
+            .memory
+            .admission
+            .after(master, self.observer.dialer.probe(master).await);
+        if now == self.memory.admission {
+            return;
+        }
+        match (&self.memory.admission, &now) {
+            (_, Admission::Denied { master, reason }) => warn!(
+                %master, %reason,
+                "the master does not let this sentinel in, which will hold it for down; check REDIS_PASSWORD and REDIS_USER, and its ACL"
+            ),
+            (Admission::Denied { .. }, Admission::Granted(master)) => {
+                info!(%master, "the master lets this sentinel in");
+            }
+            (_, Admission::Granted(_) | Admission::Unknown) => {}
+        }
+        self.page.update(|status| status.denied = now.denial());
+        self.memory.admission = now;
     }
 
     pub(super) fn show(&mut self, view: &View, decision: &Keep, hearing: Hearing, registered: bool) {

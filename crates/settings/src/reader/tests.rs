@@ -458,7 +458,7 @@ fn everything(reader: &mut Reader<'_>) -> Outcome<u16> {
     let _ = CredentialSettings::read(reader);
     let _ = TlsFiles::read(reader);
     let listen = crate::listen(reader);
-    let _ = RunAs::read(reader);
+    let _ = RunAs::read(reader, |_| Ok(()));
     let _ = LogSettings::read(reader);
     let _ = crate::template(reader, &vars::SENTINEL_CONF);
     let _ = crate::server(reader, &vars::REDIS_SENTINEL);

@@ -469,7 +469,7 @@ proptest! {
         let Verdict::Publish(publication) = decide(&view) else { return Ok(()) };
         let votes = view.sentinels.values().filter(|sighting| match sighting {
             Sighting::Reports(record) => record.addr == publication.record.addr,
-            Sighting::Waiting | Sighting::NotMonitoring | Sighting::Silent => false,
+            Sighting::Waiting | Sighting::NotMonitoring | Sighting::Silent | Sighting::Denied(_) => false,
         });
         let majority = votes.count() >= view.majority();
         let replaced = view.recorded.addr().filter(|addr| **addr != publication.record.addr);

@@ -2,10 +2,9 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use axum::Json;
 use axum::extract::State as Shared;
 use axum::http::StatusCode;
-use axum::http::header::CACHE_CONTROL;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use topology::{Addr, Epoch, MasterName, Role, RunId};
@@ -215,8 +214,7 @@ pub(super) fn members(situation: &Situation) -> (Vec<Member>, Age) {
 
 pub(super) fn json(body: impl Serialize, age: Age) -> Response {
     let stale_for_ms = stale_for_ms(age);
-    let answer = Json(Aged { body, stale_for_ms });
-    mark(([(CACHE_CONTROL, "no-store")], answer).into_response(), age)
+    mark(written(StatusCode::OK, &Aged { body, stale_for_ms }), age)
 }
 
 fn never_read() -> Response {
@@ -224,5 +222,14 @@ fn never_read() -> Response {
 }
 
 fn wrong(code: StatusCode, error: &str) -> Response {
-    (code, [(CACHE_CONTROL, "no-store")], Json(Wrong { error })).into_response()
+    written(code, &Wrong { error })
+}
+
+/// One line, with its end: people read it in a terminal.
+fn written(code: StatusCode, body: &impl Serialize) -> Response {
+    let headers = [(CACHE_CONTROL, "no-store"), (CONTENT_TYPE, "application/json")];
+    match serde_json::to_string(body) {
+        Ok(text) => (code, headers, text + "\n").into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
 }

@@ -45,6 +45,9 @@ struct HeardSentinel {
 struct Node {
     addr: Addr,
     answer: &'static str,
+    /// Why it does not let us in, where it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
 }
 
 /// What it said when it was asked last.
@@ -55,6 +58,9 @@ struct Report {
     master: Option<Addr>,
     #[serde(skip_serializing_if = "Option::is_none")]
     epoch: Option<Epoch>,
+    /// Why it does not let us in, where it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
     ms_ago: u64,
 }
 
@@ -63,6 +69,7 @@ struct Watcher {
     part: &'static str,
     version: &'static str,
     looks: u64,
+    /// Since the last look that could read what is recorded.
     last_look_ms_ago: u64,
     last_outcome: String,
 }
@@ -101,7 +108,7 @@ pub(super) async fn status(Shared(situation): Shared<Situation>) -> Response {
             },
             version: env!("CARGO_PKG_VERSION"),
             looks: glance.looks,
-            last_look_ms_ago: millis(glance.turned.elapsed()),
+            last_look_ms_ago: millis(glance.looked.elapsed()),
             last_outcome: glance.outcome.clone(),
         },
         zookeeper: ZooKeeper {
@@ -138,6 +145,15 @@ fn node((addr, answer): (&Addr, &Answer)) -> Node {
     Node {
         addr: addr.clone(),
         answer: answer.word(),
+        reason: match answer {
+            Answer::Denied(why) => Some(format!("{why}; check REDIS_PASSWORD")),
+            Answer::Waiting
+            | Answer::Master(_)
+            | Answer::Replica
+            | Answer::Loading
+            | Answer::Busy
+            | Answer::Gone => None,
+        },
     }
 }
 
@@ -147,11 +163,17 @@ fn report(at: Instant, sighting: &Sighting) -> Report {
         Sighting::Reports(record) => ("reports", Some(record)),
         Sighting::NotMonitoring => ("not-monitoring", None),
         Sighting::Silent => ("silent", None),
+        Sighting::Denied(_) => ("denied", None),
+    };
+    let reason = match sighting {
+        Sighting::Denied(why) => Some(format!("{why}; check SENTINEL_PASSWORD")),
+        Sighting::Waiting | Sighting::Reports(_) | Sighting::NotMonitoring | Sighting::Silent => None,
     };
     Report {
         answer,
         master: record.map(|record| record.addr.clone()),
         epoch: record.map(|record| record.epoch),
+        reason,
         ms_ago: millis(at.elapsed()),
     }
 }

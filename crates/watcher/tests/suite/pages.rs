@@ -97,7 +97,14 @@ async fn the_json_pages() {
         (none.status, none.json()["error"].as_str()),
         (404, Some("no master is recorded"))
     );
-    assert_eq!(watching.get("/v1/typo").await.status, 404);
+    for typo in ["/v1/", "/v1/typo", "/v1/status/"] {
+        let unknown = watching.get(typo).await;
+        assert_eq!(unknown.status, 404, "{typo}");
+        assert!(unknown.json()["error"].is_string(), "{typo}");
+    }
+    let status = watching.get("/v1/status").await;
+    assert!(status.body.ends_with("}\n"), "{status:?}");
+    assert_eq!(status.header("content-type"), Some("application/json"));
     assert!(watching.get("/v1/a/b").await.json()["error"].is_string());
 
     // An old group: an address, and nothing else known.

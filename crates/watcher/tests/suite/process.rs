@@ -44,7 +44,11 @@ async fn a_port_in_use_is_one_clear_line() {
     let program = Program::new("watcher").env("PORT0", port.to_string()).start();
     assert_eq!(program.wait_exit(DEADLINE).await, Exit::Code(69));
     let log = program.log();
-    assert_eq!(log.lines().count(), 1, "{log}");
+    let lines: Vec<&str> = log
+        .lines()
+        .filter(|line| !line.contains("INFO program: starting"))
+        .collect();
+    assert_eq!(lines.len(), 1, "{log}");
     assert!(
         log.contains("PORT0") && log.contains(&format!(":{port} is in use")),
         "{log}"
@@ -127,9 +131,18 @@ async fn passwords_are_carried_and_a_missing_one_is_told() {
     let without = Watching::with(zk.hosts(), &[("SENTINEL_PASSWORD", "secret-of-sentinel")]);
     let line = without
         .program
-        .wait_log("a redis does not answer this watcher", DEADLINE)
+        .wait_log("a redis does not let this watcher in", DEADLINE)
         .await;
     assert!(line.contains(&redis.addr().to_string()), "{line}");
+    assert!(line.contains("check REDIS_PASSWORD"), "{line}");
+    let status = without.get("/v1/status").await.json();
+    let node = &status["nodes"][0];
+    let reason = node["reason"].as_str().unwrap_or_default();
+    assert!(
+        node["answer"] == "denied" && reason.contains("REDIS_PASSWORD"),
+        "{status}"
+    );
+    assert_eq!(without.number("redis_zk_watcher_denied").await, Some(1.0));
     assert_eq!(zk.client().get(STATE).await.as_deref(), Some(""));
     let passwords = [
         ("SENTINEL_PASSWORD", "secret-of-sentinel"),
@@ -140,7 +153,45 @@ async fn passwords_are_carried_and_a_missing_one_is_told() {
         .wait_for_data("/redis/master", &redis.addr().contract(), DEADLINE)
         .await;
     with.ready().await;
-    for log in [without.program.log(), with.program.log()] {
+    let stranger = Watching::start(zk.hosts());
+    let line = "a sentinel does not let this watcher in; check SENTINEL_PASSWORD";
+    stranger.program.wait_log(line, DEADLINE).await;
+    eventually("the page to say so", DEADLINE, async || {
+        let status = stranger.get("/v1/status").await.json();
+        let report = &status["sentinels"][0]["last_report"];
+        let reason = report["reason"].as_str().unwrap_or_default();
+        (report["answer"] == "denied" && reason.contains("SENTINEL_PASSWORD")).then_some(())
+    })
+    .await;
+    assert_eq!(
+        without
+            .program
+            .log()
+            .matches("a redis does not let this watcher in")
+            .count(),
+        1
+    );
+    for log in [without.program.log(), with.program.log(), stranger.program.log()] {
         assert!(!log.contains("secret-of"), "{log}");
+    }
+}
+
+/// A typing error in a path is a second group, empty and well.
+#[tokio::test]
+async fn a_path_that_was_made_is_told_once() {
+    if !servers() {
+        return;
+    }
+    let zk = ZooKeeper::start().await;
+    let root = "created ZK_ROOT, which was not there; was it meant? path=/redis";
+    let chroot = "created the chroot of ZK_HOSTS, which was not there; was it meant? path=/prod";
+    for (hosts, line) in [(zk.hosts(), root), (format!("{}/prod", zk.hosts()), chroot)] {
+        for first in [true, false] {
+            let watching = Watching::start(hosts.clone());
+            watching.ready().await;
+            let log = watching.program.log();
+            assert_eq!(log.contains(line), first, "{log}");
+            assert_eq!(log.matches("was it meant").count(), usize::from(first), "{log}");
+        }
     }
 }

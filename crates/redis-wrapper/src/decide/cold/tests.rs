@@ -263,3 +263,20 @@ proptest! {
         prop_assert!(matches!(answer, Cold::Defer { .. }), "{:?}", answer);
     }
 }
+
+#[test]
+fn a_group_that_goes_on_with_nothing_is_told_from_a_new_one() {
+    use Beginning::{EmptyAgain, New, WithData};
+    use WhyMaster::{FirstStart, RecordedIsGone, ResumeAlone};
+    let (data, nothing) = (known(1, 5), Holding::Nothing);
+    for (why, mine, expected) in [
+        (FirstStart, None, New),
+        (FirstStart, Some(&data), New),
+        (ResumeAlone, Some(&data), WithData),
+        (ResumeAlone, Some(&nothing), EmptyAgain),
+        (RecordedIsGone, Some(&nothing), EmptyAgain),
+        (RecordedIsGone, None, EmptyAgain),
+    ] {
+        assert_eq!(beginning(why, mine), expected, "{why:?} {mine:?}");
+    }
+}
