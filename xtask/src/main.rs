@@ -9,6 +9,7 @@ mod demo;
 mod docs;
 mod figures;
 mod install;
+mod newer;
 mod root;
 mod run_tests;
 mod soak;
@@ -40,6 +41,8 @@ enum Verb {
     Test(test::Arguments),
     /// Runs the suite with its many rounds and writes down what it saw.
     Soak(soak::Arguments),
+    /// Tests the failover against newer servers than the distribution's.
+    Newer(newer::Arguments),
     /// Measures what a wrapper costs beside a bare redis-server.
     Bench(bench::Arguments),
     /// Writes the pages that are generated from the code.
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Verb::Drill(arguments) => demo::drill::run(&arguments),
         Verb::Test(arguments) => test::run(&arguments),
         Verb::Soak(arguments) => soak::run(&arguments),
+        Verb::Newer(arguments) => newer::run(&arguments),
         Verb::Bench(arguments) => bench::run(&arguments),
         Verb::Docs(arguments) => docs::run(&arguments),
     };
