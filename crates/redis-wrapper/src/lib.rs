@@ -30,6 +30,7 @@ pub mod node_id;
 pub mod observe;
 mod outrun;
 pub mod pulse;
+pub mod rehearsal;
 pub mod render;
 pub mod run;
 pub mod salvage;
