@@ -12,7 +12,7 @@ use settings::Durability;
 use supervisor::Exit;
 use tokio::time::{Instant, sleep};
 use topology::{Addr, Epoch, MasterRecord};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 use zkpaths::{Holding, Lock, State};
 
 use crate::act;
@@ -194,9 +194,11 @@ impl Wrapper {
     }
 
     async fn connected(&self) {
+        self.progress("waiting for zookeeper");
         while let Err(reason) = self.registry.connected(CONNECT_PATIENCE).await {
-            warn!(reason = %chain(&reason), "waiting for zookeeper");
-            self.progress("waiting for zookeeper");
+            // Of the reason the registry tells, once a minute.
+            debug!(reason = %chain(&reason), "waiting for zookeeper");
+            sleep(LOOK_AGAIN).await;
         }
     }
 

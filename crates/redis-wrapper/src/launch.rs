@@ -1,14 +1,16 @@
 //! Starting redis-server: the generated file, the command, and what must be true before.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use instance::{DialSettings, Dialer, InstanceError};
 use program::{Process, refuse};
 use settings::{Bind, NetworkSettings, Secret};
-use supervisor::{Child, ChildCommand, Children, DeathSignal, Exit, SpawnError};
+use supervisor::{Child, ChildCommand, Children, DeathSignal, Exit, Output, SpawnError};
 use topology::Addr;
 use tracing::warn;
 
@@ -227,6 +229,18 @@ impl Launch<'_> {
     pub async fn start(&self, replica_of: Option<&Addr>) -> Result<Child, LaunchError> {
         let text = self.text(replica_of);
         let file = self.work.write("redis.conf", &text).map_err(LaunchError::File)?;
+        // A fork that still writes a dump keeps the next Redis waiting, whoever was killed.
+        let lock = vec![self.work.lock()];
+        self.spawn(&file, Output::Inherited, lock).await
+    }
+
+    /// Starts redis-server with this file.
+    pub(crate) async fn spawn(
+        &self,
+        file: &Path,
+        output: Output,
+        inherits: Vec<Arc<File>>,
+    ) -> Result<Child, LaunchError> {
         let command = ChildCommand {
             program: self.config.server.clone(),
             args: vec![OsString::from(file)],
@@ -235,13 +249,13 @@ impl Launch<'_> {
             dir: self.config.data_dir.clone(),
             // A Redis without its wrapper accepts writes that nobody tracks.
             on_parent_death: DeathSignal::Kill,
-            // A fork that still writes a dump keeps the next Redis waiting, whoever was killed.
-            inherits: vec![self.work.lock()],
+            inherits,
+            output,
         };
         self.children.spawn(command).await.map_err(LaunchError::Spawn)
     }
 
-    fn text(&self, replica_of: Option<&Addr>) -> String {
+    pub(crate) fn text(&self, replica_of: Option<&Addr>) -> String {
         let (config, basis) = (self.config, self.basis);
         let bind = match config.network.bind {
             Bind::Wildcard => Vec::new(),

@@ -32,6 +32,7 @@ pub mod observe;
 mod outrun;
 pub mod pulse;
 mod refusal;
+pub mod rehearsal;
 pub mod render;
 pub mod run;
 pub mod salvage;

@@ -27,6 +27,7 @@ use crate::member::Identity;
 use crate::node::NodeKeeper;
 use crate::observe::Observer;
 use crate::pulse;
+use crate::rehearsal::rehearse;
 use crate::salvage;
 use crate::succession;
 use crate::tend::Tending;
@@ -82,6 +83,15 @@ async fn prepare(config: Config, process: Process, tasks: &Tasks) -> Result<Wrap
     let basis = Basis::read(&config).map_err(|e| refuse(&e, Exit::Configuration))?;
     let work = launch::take_directory(&config, &basis, &process).await?;
     port_is_free(&config.network).map_err(|reason| refuse(&reason, Exit::Unavailable))?;
+    let launch = Launch {
+        config: &config,
+        basis: &basis,
+        work: &work,
+        children: &process.children,
+    };
+    let stop = process.stop.token();
+    let rehearsed = stop.run_until_cancelled(rehearse(&launch)).await;
+    rehearsed.unwrap_or(Err(Exit::Clean))?;
     let dialer = Dialer::new(launch::dial_settings(&config, &basis.template))
         .map_err(|e| refuse(&e, Exit::Configuration))?;
     let connect = program::zookeeper(&config.zookeeper);

@@ -287,7 +287,7 @@ async fn zookeeper_away_at_the_start_is_waited_for() {
     zk.kill();
     let port = ports::free();
     let wrapper = wrapper(&zk, port).start();
-    let log = wrapper.wait_log("waiting for zookeeper", SOON).await;
+    let log = wrapper.wait_log("zookeeper is not reachable", SOON).await;
     assert!(log.contains("ZK_HOSTS"), "the reason names the setting: {log}");
     zk.restart().await;
     wrapper.wait_log("redis serves", SOON).await;

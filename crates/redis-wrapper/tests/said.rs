@@ -196,3 +196,37 @@ async fn a_file_that_only_root_can_read_is_refused_for_another_user() {
     mode(&conf, 0o644);
     start().wait_log("redis serves", SOON).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_that_redis_refuses_claims_nothing() {
+    let zk = ZooKeeper::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let conf = dir.path().join("redis.conf");
+    std::fs::write(&conf, "maxmemory 100mb\nmaxmemorrry 100mb\n").unwrap();
+    let wrapper = wrapper(&zk, ports::free())
+        .env("REDIS_CONF", conf.to_string_lossy())
+        .start();
+    assert_eq!(wrapper.wait_exit(SOON).await, Exit::Code(64));
+    let log = wrapper.log();
+    assert!(
+        log.contains("redis-server refused its configuration") && log.contains("'maxmemorrry 100mb'"),
+        "{log}"
+    );
+    assert_eq!(zk.client().get("/redis/state").await, None, "{log}");
+    std::fs::write(&conf, "maxmemory 100mb\n").unwrap();
+    wrapper.restart();
+    wrapper.wait_log("redis serves", SOON).await;
+    let log = wrapper.log();
+    assert_eq!(log.matches("child started").count(), 1, "{log}");
+    let generated = std::fs::read_dir(wrapper.own_dir()).unwrap();
+    for entry in generated
+        .filter_map(Result::ok)
+        .filter(|entry| entry.path().is_dir())
+    {
+        let names = std::fs::read_dir(entry.path()).unwrap().filter_map(Result::ok);
+        let left = names
+            .filter(|file| file.file_name().to_string_lossy().contains("rehearsal"))
+            .count();
+        assert_eq!(left, 0, "the rehearsal leaves nothing");
+    }
+}

@@ -5,6 +5,7 @@
 //! send them late, after the world has moved on.
 
 mod attach;
+mod outage;
 mod skeleton;
 
 use std::collections::VecDeque;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use registry::{Claim, Registration, RegistryError};
 use tokio::time::{Instant, sleep, timeout_at};
 use topology::{MasterRecord, RunId};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 use uuid::Uuid;
 
 use crate::identity::{Choice, Made, Patience, Taken, choose};
@@ -26,7 +26,7 @@ pub struct Held {
     pub slot: Registration,
 }
 
-/// Waits until ZooKeeper names a master; at the deadline, what was missing to the last.
+/// Waits until ZooKeeper names a master; at the deadline, what was missing to the last. Another group's tree is not waited for.
 pub async fn master(observer: &mut Observer, deadline: Option<Instant>) -> Result<MasterRecord, NoRecord> {
     let start = Instant::now();
     let mut said: Option<NoRecord> = None;
@@ -39,10 +39,11 @@ pub async fn master(observer: &mut Observer, deadline: Option<Instant>) -> Resul
         if !early && said.as_ref() != Some(&reason) {
             match &reason {
                 NoRecord::Nobody | NoRecord::Moving => info!(%reason, "waiting for a master"),
-                NoRecord::NotRead => warn!("zookeeper does not answer; trying on"),
-                NoRecord::Malformed { .. } | NoRecord::OtherGroup(_) => {
-                    warn!(%reason, "waiting for a master");
-                }
+                // Why, the registry tells.
+                NoRecord::NotRead => debug!("zookeeper was not read yet"),
+                NoRecord::Malformed { .. } => warn!(%reason, "waiting for a master"),
+                // Waiting would not change it.
+                NoRecord::OtherGroup(_) => return Err(reason),
             }
             said = Some(reason.clone());
         }

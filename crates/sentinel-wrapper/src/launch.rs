@@ -8,7 +8,7 @@ use std::time::Duration;
 use instance::{Credentials, InstanceError};
 use program::chain;
 use settings::{Bind, Secret, vars};
-use supervisor::{Child, ChildCommand, Children, DeathSignal, SpawnError};
+use supervisor::{Child, ChildCommand, Children, DeathSignal, Output, SpawnError};
 use tokio::time::{Instant, sleep};
 use topology::conf_file::Setting;
 use topology::{MasterName, RunId, conf_file};
@@ -134,6 +134,7 @@ impl Launcher {
             // another has by then.
             on_parent_death: DeathSignal::Kill,
             inherits: Vec::new(),
+            output: Output::Inherited,
         };
         let child = children.spawn(command).await.map_err(LaunchError::Spawn)?;
         let (master, epoch, highest) = (&seed.master.addr, seed.master.epoch.0, seed.epoch.0);

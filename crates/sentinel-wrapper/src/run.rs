@@ -7,12 +7,14 @@
 mod ending;
 mod serving;
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use instance::Dialer;
 use program::{AdminPort, Process, chain, port_is_free, refuse};
-use registry::{Registration, Registry};
+use registry::{Registration, Registry, Session};
 use supervisor::{ChildExit, Exit, Tasks};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{error, warn};
 
@@ -23,6 +25,7 @@ use crate::join::{self, Held};
 use crate::launch::{Launcher, Mute};
 use crate::observe::{Observer, local_addr};
 use crate::private::{Previous, Private};
+use crate::recorded::NoRecord;
 use crate::tend::Memory;
 use crate::view::Seed;
 
@@ -79,6 +82,17 @@ pub async fn run(config: Config, process: Process) -> Exit {
         Exit::Internal
     } else {
         exit
+    }
+}
+
+/// Shows whether the ZooKeeper session is up, before there is a look that would.
+async fn show_session(page: &Page, mut session: watch::Receiver<Session>) -> Infallible {
+    loop {
+        let up = matches!(*session.borrow_and_update(), Session::Up { .. });
+        page.update(|status| status.session_up = up);
+        if session.changed().await.is_err() {
+            return std::future::pending().await;
+        }
     }
 }
 
@@ -187,7 +201,17 @@ impl Wrapper {
         let mut held = None;
         let mut said = false;
         loop {
-            if let Err(reason) = join::master(&mut self.observer, deadline).await {
+            let session = self.observer.registry.session();
+            let found = tokio::select! {
+                found = join::master(&mut self.observer, deadline) => found,
+                never = show_session(&self.page, session) => match never {},
+            };
+            if let Err(NoRecord::OtherGroup(theirs)) = &found {
+                let (path, own) = (self.observer.registry.tree().root(), &self.config.group.name);
+                error!(%path, "the tree belongs to the group `{theirs}`, not to `{own}`; set MASTER_NAME={theirs}, or another ZK_ROOT for this group");
+                return Err(Exit::Configuration);
+            }
+            if let Err(reason) = found {
                 let waited = self.config.master_wait.unwrap_or_default();
                 error!(elapsed_ms = waited.as_millis(), %reason, "no master within MASTER_WAIT; giving up");
                 return Err(Exit::GaveUp);

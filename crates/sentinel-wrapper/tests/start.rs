@@ -38,8 +38,12 @@ async fn without_zookeeper_it_tries_on_and_says_so_once() {
     assert_eq!(wrapper.wait_exit(SOON).await, Exit::Code(1));
     let log = wrapper.log();
     assert_eq!(
-        log.matches("zookeeper does not answer; trying on").count(),
+        log.matches("zookeeper is not reachable; trying on").count(),
         1,
+        "{log}"
+    );
+    assert!(
+        log.contains(&format!("{hosts} refuses connections")) && log.contains("check the port in ZK_HOSTS"),
         "{log}"
     );
 }
@@ -448,6 +452,32 @@ async fn a_sentinel_that_the_master_does_not_let_in_is_not_ready_and_says_why() 
     );
     assert!(
         log.contains("the master lets this sentinel in") && !log.contains("barley"),
+        "{log}"
+    );
+}
+
+#[tokio::test]
+async fn another_groups_tree_is_refused_and_who_waits_shows_its_session() {
+    let zk = ZooKeeper::start().await;
+    let dir = TempDir::new().unwrap();
+    let (port, admin) = (ports::free(), ports::free());
+    let wrapper = program(&zk.hosts(), port, dir.path())
+        .env("MASTER_NAME", "sessions")
+        .env("ADMIN_PORT", admin.to_string())
+        .start();
+    wrapper.wait_log("waiting for a master", SOON).await;
+    let page = Addr::new("127.0.0.1", admin).unwrap();
+    eventually("the page to know of the session", SOON, async || {
+        let role = testkit::http::get(&page, "/role").await.ok()?.json();
+        (role["zookeeper"] == true && role["doing"] == "waiting for a master").then_some(())
+    })
+    .await;
+    let master = Addr::new("127.0.0.1", 1).unwrap();
+    record(zk.client(), &master, 1).await;
+    assert_eq!(wrapper.wait_exit(SOON).await, Exit::Code(64));
+    let log = wrapper.log();
+    assert!(
+        log.contains("`sessions`") && log.contains(&format!("MASTER_NAME={NAME}")) && log.contains("ZK_ROOT"),
         "{log}"
     );
 }

@@ -38,7 +38,7 @@ async fn while_it_waits_for_zookeeper() {
         let wrapper = program(&hosts, ports::free(), dir.path())
             .env("STOP_GRACE", "4s")
             .start();
-        wrapper.wait_log("zookeeper does not answer", SOON).await;
+        wrapper.wait_log("zookeeper is not reachable", SOON).await;
         let (exit, took) = stopped(&wrapper).await;
         assert_eq!(exit, Exit::Code(0));
         assert!(took < PROMPT, "{took:?}");

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use crate::children::Inner;
 use crate::lifecycle::{Action, Event, Grace, State};
 
-/// How to start a child. It gets null as standard input, and standard output, error and environment of its parent, less
+/// How to start a child. It gets null as standard input, and the environment of its parent, less
 /// `NOTIFY_SOCKET`, `WATCHDOG_USEC`, `WATCHDOG_PID` (the parent's conversation with systemd) and `env_remove`.
 #[derive(Debug, Clone)]
 pub struct ChildCommand {
@@ -34,6 +34,17 @@ pub struct ChildCommand {
     /// Open files that it gets too, under the same numbers. A lock (flock) on one of them then lasts until the last process
     /// that descends from the child has ended, whoever is killed first.
     pub inherits: Vec<Arc<File>>,
+    /// Where its words go.
+    pub output: Output,
+}
+
+/// Where a child's standard output and error go.
+#[derive(Debug, Clone)]
+pub enum Output {
+    /// Where its parent's go.
+    Inherited,
+    /// Into this file. Such a child is asked something, and is no news in the log.
+    File(Arc<File>),
 }
 
 /// What the kernel sends a child whose parent has died.

@@ -19,7 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
-use crate::child::{Child, ChildCommand, ChildExit, SpawnError};
+use crate::child::{Child, ChildCommand, ChildExit, Output, SpawnError};
 use crate::sys;
 
 /// The parent's conversation with systemd; a child that joined in (`supervised auto`) would speak for its parent.
@@ -75,6 +75,7 @@ impl Children {
     /// Starts a child.
     pub async fn spawn(&self, command: ChildCommand) -> Result<Child, SpawnError> {
         let program = command.program.clone();
+        let news = matches!(command.output, Output::Inherited);
         let gone = || SpawnError::Failed {
             program,
             source: io::Error::other("the spawner thread has ended"),
@@ -84,7 +85,9 @@ impl Children {
             return Err(gone());
         }
         let Started { pid, exit } = started.await.map_err(|_| gone())??;
-        tracing::info!(pid = pid.as_raw(), "child started");
+        if news {
+            tracing::info!(pid = pid.as_raw(), "child started");
+        }
         Ok(Child {
             pid,
             exit,
@@ -118,6 +121,8 @@ pub(crate) struct Table {
 struct Running {
     exit: watch::Sender<Option<ChildExit>>,
     terminated: bool,
+    /// Whether its end is news.
+    news: bool,
 }
 
 impl Table {
@@ -131,6 +136,10 @@ impl Table {
             .args(&wanted.args)
             .current_dir(&wanted.dir)
             .stdin(Stdio::null());
+        if let Output::File(file) = &wanted.output {
+            let copy = || file.try_clone().map_err(|source| spawn_error(wanted, source));
+            command.stdout(copy()?).stderr(copy()?);
+        }
         for name in NEVER_INHERITED {
             command.env_remove(name);
         }
@@ -149,6 +158,7 @@ impl Table {
             Running {
                 exit,
                 terminated: false,
+                news: matches!(wanted.output, Output::Inherited),
             },
         );
         Ok(Started { pid, exit: seen })
@@ -179,7 +189,9 @@ impl Table {
             }
             sys::reap(pid);
             if let Some(child) = ours {
-                tracing::info!(pid = pid.as_raw(), reason = %exit, "child ended");
+                if child.news {
+                    tracing::info!(pid = pid.as_raw(), reason = %exit, "child ended");
+                }
                 child.exit.send_replace(Some(exit));
             } else {
                 tracing::debug!(pid = pid.as_raw(), "orphan reaped");

@@ -7,10 +7,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 use zookeeper_client::{Client, Error as ZkError, SessionInfo, SessionState};
 
+use super::outage::{Outage, diagnose};
 use super::skeleton::{self, Obstacle};
 use super::{Attached, CLOSE_DEADLINE, Link, Phase, Session};
 use crate::backoff::Backoff;
@@ -51,9 +53,9 @@ struct Task<'a> {
     number: u64,
     previous: Option<Previous>,
     /// Since when there is no connection, once that has been logged.
-    outage: Option<Instant>,
-    /// What is in the way of using ZooKeeper, once that has been logged.
-    obstacle: Option<Fault>,
+    outage: Option<Outage>,
+    /// What is in the way of using ZooKeeper, and since when, once that has been logged.
+    obstacle: Option<(Fault, Outage)>,
 }
 
 impl Task<'_> {
@@ -94,7 +96,8 @@ impl Task<'_> {
                 .await;
                 continue;
             }
-            self.unreachable(&error);
+            tracing::debug!(reason = %error, "no zookeeper session yet");
+            self.unreachable();
             pauses.pause().await;
         }
     }
@@ -148,8 +151,8 @@ impl Task<'_> {
         loop {
             match state {
                 SessionState::SyncConnected => {
-                    if let Some(since) = self.outage.take() {
-                        info!(elapsed_ms = millis(since), "zookeeper connection is back");
+                    if let Some(outage) = self.outage.take() {
+                        info!(elapsed_ms = millis(outage.since), "zookeeper connection is back");
                     }
                     self.publish(up, Some(attached));
                 }
@@ -178,7 +181,7 @@ impl Task<'_> {
 
     fn lost(&mut self) {
         if self.outage.is_none() {
-            self.outage = Some(Instant::now());
+            self.outage = Some(Outage::lost(Instant::now()));
             warn!("zookeeper connection is lost");
         }
     }
@@ -187,16 +190,21 @@ impl Task<'_> {
     fn over(&mut self) {
         if let Some(previous) = self.previous.take() {
             let session = previous.session.id();
-            warn!(%session, "zookeeper session has expired");
+            warn!(%session, "zookeeper session has expired, after an outage or a halt of more than ZK_SESSION_TIMEOUT; what was registered is put back with the next");
             self.link.remember(session.0);
         }
         self.publish(Session::Connecting, None);
     }
 
-    fn unreachable(&mut self, error: &ZkError) {
-        if self.outage.is_none() {
-            self.outage = Some(Instant::now());
-            warn!(hosts = %self.link.dial.hosts, reason = %error, "zookeeper is not reachable; trying on, RUST_LOG=info,zookeeper_client=warn tells of each attempt");
+    fn unreachable(&mut self) {
+        let now = Instant::now();
+        let outage = self.outage.get_or_insert_with(|| Outage::in_vain(now));
+        if outage.is_due(now) {
+            self.link.spawn(tell(
+                self.link.phase(),
+                self.link.dial.hosts.clone(),
+                outage.since,
+            ));
         }
         if self
             .previous
@@ -211,13 +219,19 @@ impl Task<'_> {
     async fn obstructed(&mut self, obstacle: Obstacle) {
         let Obstacle { path, fault } = obstacle;
         let denied = fault == Fault::Denied;
-        let news = self.obstacle.as_ref() != Some(&fault);
-        if denied && news {
-            error!(%path, "zookeeper denies access, check ZK_AUTH");
-        } else if news {
-            warn!(%path, reason = ?fault, "the tree in zookeeper cannot be prepared");
+        let now = Instant::now();
+        let same = self.obstacle.take().filter(|(before, _)| *before == fault);
+        let mut lasting = same.map_or_else(|| Outage::in_vain(now), |(_, lasting)| lasting);
+        match (lasting.is_due(now), denied) {
+            (true, true) => {
+                error!(%path, "zookeeper denies access; check ZK_AUTH, and the ACL of that znode");
+            }
+            (true, false) => {
+                warn!(%path, reason = ?fault, "the tree in zookeeper cannot be prepared");
+            }
+            (false, _) => {}
         }
-        self.obstacle = Some(fault);
+        self.obstacle = Some((fault, lasting));
         self.link.set(Phase {
             session: Session::Connecting,
             attached: None,
@@ -271,6 +285,15 @@ async fn close(link: &Link) {
         }
     }
     link.session.send_replace(Session::Closed);
+}
+
+/// One warning with the reason and what to look at, unless the session is up by the time that is known.
+async fn tell(phase: watch::Receiver<Phase>, hosts: String, since: Instant) {
+    let reason = diagnose(&hosts).await;
+    if phase.borrow().up().is_none() {
+        let elapsed_ms = millis(since);
+        warn!(%hosts, %reason, elapsed_ms, "zookeeper is not reachable; trying on");
+    }
 }
 
 fn millis(since: Instant) -> u64 {

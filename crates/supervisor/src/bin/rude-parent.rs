@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use supervisor::{
-    Child, ChildCommand, ChildExit, Children, DeathSignal, Ending, Exit, Grace, LogFormat, RunAs, Stop,
-    Tasks, drop_privileges, logging, start_process,
+    Child, ChildCommand, ChildExit, Children, DeathSignal, Ending, Exit, Grace, LogFormat, Output, RunAs,
+    Stop, Tasks, drop_privileges, logging, start_process,
 };
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -205,5 +205,6 @@ fn command(args: &[&str]) -> ChildCommand {
         dir: PathBuf::from("/"),
         on_parent_death: DeathSignal::Kill,
         inherits: Vec::new(),
+        output: Output::Inherited,
     }
 }
