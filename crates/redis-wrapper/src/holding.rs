@@ -12,6 +12,9 @@ use zkpaths::{AppendOnly, Holding, Node, Stopped};
 use crate::disk::rdb::Header;
 use crate::disk::{Content, DataSet, DiskFacts};
 
+/// The length of `SELECT 0` as Redis writes it, first of all, into each append-only file (aof.c, `feedAppendOnlyFile`).
+const SELECT: i64 = 23;
+
 /// Judges a disk. `record` is what ZooKeeper has of this very data directory.
 pub fn holding(facts: &DiskFacts, record: Option<&Node>) -> Holding {
     let modified_ms = facts.modified_ms;
@@ -63,7 +66,8 @@ fn in_append_only(now: &AppendOnly, record: &Node) -> Option<Point> {
     let length = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
     let grown = match now.sequence.cmp(&then.sequence) {
         Ordering::Equal => length(now.bytes) - length(then.bytes),
-        Ordering::Greater => 0,
+        // Redis has begun a new file since, and all in it came after the record, but for what it begins with.
+        Ordering::Greater => (length(now.bytes) - SELECT).max(0),
         Ordering::Less => return None,
     };
     Some(Point {
@@ -133,7 +137,13 @@ mod tests {
     #[test]
     fn an_append_only_file_goes_as_far_as_the_record_and_what_was_appended_since() {
         let record = record(100, 2, 50);
-        for ((sequence, bytes), expected) in [((2, 50), 100), ((2, 80), 130), ((2, 40), 90), ((3, 7), 100)] {
+        for ((sequence, bytes), expected) in [
+            ((2, 50), 100),
+            ((2, 80), 130),
+            ((2, 40), 90),
+            ((3, 7), 100),
+            ((3, 30), 107),
+        ] {
             let facts = append_only(sequence, bytes, Content::Some);
             assert_eq!(holding(&facts, Some(&record)), known(expected));
         }
