@@ -94,8 +94,9 @@ pub(crate) fn choose(
         .nodes
         .keys()
         .filter(|addr| *addr != replaced)
-        .filter_map(|addr| candidate(view, addr, replaced, lineage.as_ref()))
+        .filter_map(|addr| candidate(view, addr, lineage.as_ref()))
         .collect();
+    let candidates = kin(view, candidates, replaced, lineage.as_ref());
     let ranking = rank(&candidates, lineage.as_ref());
     let with_data = ranking.ordered.len() + priority_zero(&ranking.excluded);
     let needed = replicas_to_see(view.group_size);
@@ -148,39 +149,54 @@ fn priority_zero(excluded: &[(Candidate, Exclusion)]) -> usize {
         .count()
 }
 
-fn candidate(
+/// Who follows the master that is replaced has replicated from it, whatever lineage was recorded when. But where anybody is known to
+/// descend from the record, only those do who have the same lineage as one of them: another may have been told to follow that master
+/// just now, with the data of some other.
+fn kin(
     view: &View,
-    addr: &Addr,
+    mut candidates: Vec<Candidate>,
     replaced: &Addr,
     recorded: Option<&ReplicationId>,
-) -> Option<Candidate> {
+) -> Vec<Candidate> {
+    let Some(recorded) = recorded else {
+        return candidates;
+    };
+    let known: Vec<ReplicationId> = candidates
+        .iter()
+        .filter(|candidate| candidate.usable && candidate.lineage.includes(recorded))
+        .map(|candidate| candidate.lineage.id.clone())
+        .collect();
+    for candidate in &mut candidates {
+        let follows = view.snapshot(&candidate.addr).is_some_and(
+            |snapshot| matches!(&snapshot.replication.role, Role::Replica { of } if of == replaced),
+        );
+        let akin = known.is_empty() || known.contains(&candidate.lineage.id);
+        if follows && akin && candidate.usable && !candidate.lineage.includes(recorded) {
+            candidate.lineage.second = recorded.clone();
+        }
+    }
+    candidates
+}
+
+fn candidate(view: &View, addr: &Addr, recorded: Option<&ReplicationId>) -> Option<Candidate> {
     let snapshot = view.snapshot(addr)?;
     let replication = &snapshot.replication;
-    let Role::Replica { of } = &replication.role else {
+    if replication.role == Role::Master {
         return None;
-    };
-    let mut lineage = Lineage {
+    }
+    let lineage = Lineage {
         id: replication.id.clone(),
         second: replication.second_id.clone(),
     };
     let descends = recorded.is_some_and(|id| lineage.includes(id));
     // A replica that has never synchronised has a lineage of its own and reports offset 1 (server.c, `genRedisInfoString`).
     let holds = descends || replication.offset > 1 || replication.link == Some(LinkStatus::Up);
-    let usable = holds && !replication.syncing;
-    if let Some(recorded) = recorded
-        && !descends
-        && of == replaced
-        && usable
-    {
-        // It has replicated from this very master, whatever lineage was recorded when.
-        lineage.second = recorded.clone();
-    }
     Some(Candidate {
         addr: addr.clone(),
         priority: replication.priority,
         offset: replication.offset,
         lineage,
         run_id: snapshot.run_id.clone(),
-        usable,
+        usable: holds && !replication.syncing,
     })
 }

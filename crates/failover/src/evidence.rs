@@ -86,7 +86,8 @@ pub fn warrant(seen: &Evidence) -> Result<Warrant, NoWarrant> {
     match seen.last {
         LastTry::Answered => Err(NoWarrant::Answers),
         LastTry::Refused if seen.refused < REFUSALS => Err(NoWarrant::RefusedOnce),
-        LastTry::Refused if seen.lost_by < needed => Err(NoWarrant::SentinelsReachIt),
+        // Without Sentinels the lock decides alone (0006).
+        LastTry::Refused if seen.sentinels > 0 && seen.lost_by < needed => Err(NoWarrant::SentinelsReachIt),
         LastTry::Refused => Ok(Warrant::Refused { master }),
         LastTry::Unreachable => {
             let Some(lease) = &seen.lease else {

@@ -19,6 +19,8 @@ use crate::warrant::Warrant;
 use crate::{journal, promote};
 
 /// A SLAVEOF that a Sentinel sent before it voted may arrive this late.
+/// So long after a promotion a replica of ours is one by a command that was late.
+const SOON: Duration = Duration::from_secs(1);
 const LATE: Duration = Duration::from_millis(250);
 const PUBLISH_TRIES: u32 = 4;
 
@@ -79,13 +81,18 @@ impl Promotion<'_> {
             (told, millis(since.elapsed()))
         };
         let published = async {
-            if let Some(intent) = &before {
-                complete(self.mover, self.guard, &settled(intent, snapshot), version).await;
+            let ours = match &before {
+                Some(intent) => complete(self.mover, self.guard, &settled(intent, snapshot), version).await,
+                None => true,
+            };
+            let at = millis(since.elapsed());
+            // Whoever stood still meanwhile has been overtaken, and must not send the replicas of the real master away.
+            if ours {
+                promote::repoint(links, self.view, master, self.replaces).await;
             }
-            millis(since.elapsed())
+            at
         };
-        let repointed = promote::repoint(links, self.view, master, self.replaces);
-        let ((told, announced_ms), published_ms, ()) = tokio::join!(told, published, repointed);
+        let ((told, announced_ms), published_ms) = tokio::join!(told, published);
         timings.announced_ms = announced_ms;
         timings.published_ms = published_ms;
         let cause = before.map_or(Cause::Repair, |state| state.cause);
@@ -103,12 +110,16 @@ impl Promotion<'_> {
     }
 
     /// What may take its time: late commands, Sentinels that did not hear, the history.
-    pub(crate) async fn follow_up(&self, done: &Done, votes: usize) {
+    pub(crate) async fn follow_up(&self, done: &Done, votes: usize, promoted: Instant) {
         let Mover { links, by, .. } = self.mover;
         let record = &done.record;
         sleep(LATE).await;
         match promote::is_master(links, &record.addr).await {
             Ok(true) => {}
+            // What comes much later is somebody else's decision.
+            Ok(false) if *self.guard.lost().borrow() || promoted.elapsed() > SOON => {
+                warn!(master = %record.addr, "somebody has made the new master a replica; left to whoever did");
+            }
             Ok(false) => {
                 warn!(master = %record.addr, "a late command had made it a replica; promoted again");
                 if let Err(reason) = promote::promote(links, &record.addr).await {
@@ -149,11 +160,12 @@ impl Promotion<'_> {
     }
 }
 
-/// Writes the settled record. Somebody else may have settled the same one first; anything else is theirs to say.
-async fn complete(mover: &Mover, guard: &LockGuard, state: &State, mut version: Version) {
+/// Writes the settled record. Somebody else may have settled the same one first; anything else is theirs to say. Whether the record
+/// names our master now, as far as is known.
+async fn complete(mover: &Mover, guard: &LockGuard, state: &State, mut version: Version) -> bool {
     for _ in 0..PUBLISH_TRIES {
         match publish(&mover.registry, state, version, Some(guard)).await {
-            Ok(()) => return,
+            Ok(()) => return true,
             Err(RecordError::Outrun) => {}
             Err(reason @ RecordError::Unconfirmed(_)) => {
                 warn!(reason = %reason, "the new master is not confirmed in ZooKeeper; trying again");
@@ -162,18 +174,21 @@ async fn complete(mover: &Mover, guard: &LockGuard, state: &State, mut version: 
         }
         match mover.registry.read(&mover.registry.tree().state()).await {
             Ok(Some(node)) => match State::decode(&node.data) {
-                Ok(Some(now)) if now.record() == state.record() && now.phase == Phase::Settled => return,
+                Ok(Some(now)) if now.record() == state.record() && now.phase == Phase::Settled => {
+                    return true;
+                }
                 Ok(Some(now)) if now.record() == state.record() => version = node.version,
                 _ => {
                     warn!("the record names somebody else by now; left as it is");
-                    return;
+                    return false;
                 }
             },
-            Ok(None) => return,
+            Ok(None) => return true,
             Err(_) => sleep(LATE).await,
         }
     }
     warn!("the new master is not recorded as settled; its wrapper or a watcher will do it");
+    false
 }
 
 /// Completes what a dead predecessor began: the candidate is master already.

@@ -134,7 +134,12 @@ impl Mover {
             .await
             .unwrap_or(Outcome::Failed(MoveError::Deadline(deadlines.whole)));
         run.give_up().await;
+        let disobeyed = run.disobeyed();
         guard.release().await;
+        // Who has moved it says so itself.
+        if disobeyed && !matches!(outcome, Outcome::Moved(_)) {
+            return Outcome::Failed(MoveError::Disobeyed);
+        }
         outcome
     }
 

@@ -50,6 +50,13 @@ pub enum Outcome {
     Failed(MoveError),
 }
 
+impl Outcome {
+    /// A handover whose pause is nearly over.
+    pub(crate) fn late() -> Self {
+        Self::NotReady("the writes were held back for too long already".to_owned())
+    }
+}
+
 /// An attempt that could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum MoveError {
@@ -68,6 +75,9 @@ pub enum MoveError {
     /// Nobody became master.
     #[error("no candidate became master")]
     NobodyPromoted,
+    /// The old master may go on taking writes beside the new one, and must be ended.
+    #[error("the old master did not give way")]
+    Disobeyed,
     /// It took too long.
     #[error("not done within {0:?}")]
     Deadline(Duration),

@@ -28,13 +28,13 @@ pub fn plan(view: &View, attempt: &Attempt, durability: Durability) -> Step {
         let (who, why) = (pause.who.clone(), pause.why.clone());
         return Step::Stop(Stop::Paused { who, why });
     }
+    if let Some(ahead) = sentinels_are_ahead(view, state) {
+        return Step::Stop(Stop::EpochMovedOn(ahead));
+    }
     let replaces = match whom(view, state, attempt) {
         Ok(replaces) => replaces,
         Err(step) => return step,
     };
-    if let Some(ahead) = sentinels_are_ahead(view, state) {
-        return Step::Stop(Stop::EpochMovedOn(ahead));
-    }
     if let Some(step) = sentinels_are_moving_it(view) {
         return step;
     }

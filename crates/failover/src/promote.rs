@@ -21,6 +21,13 @@ pub(crate) enum PromoteError {
     StillReplica,
 }
 
+impl PromoteError {
+    /// Whether it may have been promoted all the same, or may yet be: nobody knows what became of a command without an answer.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self, Self::Command(InstanceError::Unreachable { .. }))
+    }
+}
+
 /// `REPLICAOF NO ONE`, confirmed by what it then says of itself.
 pub(crate) async fn promote(links: &Links, candidate: &Addr) -> Result<Snapshot, PromoteError> {
     let told = async {
@@ -85,12 +92,28 @@ pub(crate) async fn repoint(links: &Links, view: &View, master: &Addr, old: &Add
     let moved = others.map(|addr| async move {
         let moved = async {
             let redis = links.dialer().redis_within(addr, COMMAND_DEADLINE).await?;
-            redis.follow_master(master).await
+            if redis.role().await? == Role::Master {
+                return Ok(false);
+            }
+            redis.follow_master(master).await.map(|()| true)
         };
         match moved.await {
-            Ok(()) => info!(replica = %addr, %master, "replica pointed at the new master"),
+            Ok(false) => warn!(node = %addr, %master, "another master; left to the record"),
+            Ok(true) => info!(replica = %addr, %master, "replica pointed at the new master"),
             Err(error) => warn!(replica = %addr, reason = %error, "replica not moved; its wrapper will"),
         }
     });
     join_all(moved).await;
+}
+
+/// An error with its causes, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
 }

@@ -18,7 +18,7 @@ use crate::look::{lost, probe_all};
 use crate::mover::{Checkpoint, Mover};
 use crate::outcome::{MoveError, Moved, OldMaster, Outcome};
 use crate::plan::plan;
-use crate::promote::promote;
+use crate::promote::{chain, promote};
 use crate::step::{Step, Wait};
 use crate::view::View;
 use crate::warrant::{Attempt, Warrant};
@@ -37,6 +37,10 @@ pub(crate) struct Run<'a> {
     since: Instant,
     voted_at: Option<Instant>,
     paused: Option<Paused>,
+    /// Whom writes may go to from now on: the old master must not take any more, whatever happens.
+    committed: Option<Addr>,
+    /// What became of the old master.
+    old: Option<OldMaster>,
     timings: Timings,
     tries: u32,
     waiting: Option<(Wait, Instant)>,
@@ -61,6 +65,8 @@ impl<'a> Run<'a> {
             since,
             voted_at: None,
             paused: None,
+            committed: None,
+            old: None,
             timings: Timings {
                 locked_ms: millis(since.elapsed()),
                 ..Timings::default()
@@ -71,11 +77,18 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Lets writes go on that are still held back.
+    /// The end, whichever: writes that are still held back go on, or to the successor, where somebody may have become master.
     pub(crate) async fn give_up(&mut self) {
-        if let Some(paused) = self.paused.take() {
+        if let Some(successor) = self.committed.take() {
+            self.old = Some(self.relieve(&successor).await);
+        } else if let Some(paused) = self.paused.take() {
             paused.give_up().await;
         }
+    }
+
+    /// Whether the old master took part and did not obey.
+    pub(crate) fn disobeyed(&self) -> bool {
+        self.old == Some(OldMaster::Disobeys)
     }
 
     /// Until there is an outcome; the caller sets the deadline.
@@ -197,10 +210,8 @@ impl<'a> Run<'a> {
         epoch: Epoch,
         replaces: &Addr,
     ) -> Option<Outcome> {
-        if self.paused.as_ref().is_some_and(|paused| !paused.is_fresh()) {
-            return Some(Outcome::NotReady(
-                "the writes were held back for too long already".to_owned(),
-            ));
+        if self.is_late() {
+            return Some(Outcome::late());
         }
         let warrant = self.attempt.warrant.clone();
         let plan = Promotion {
@@ -224,9 +235,24 @@ impl<'a> Run<'a> {
         };
         self.timings.recorded_ms = self.elapsed();
         self.checkpoint(Checkpoint::Recorded).await;
+        if *self.guard.lost().borrow() {
+            return Some(Outcome::Failed(MoveError::LockLost));
+        }
+        if self.is_late() {
+            // The pause ends by itself; the intent is taken back by whoever looks next.
+            return Some(Outcome::late());
+        }
+        let promoted = Instant::now();
+        self.committed = self.paused.as_ref().map(|_| choice.candidate.addr.clone());
         let snapshot = match promote(&self.mover.links, &choice.candidate.addr).await {
             Ok(snapshot) => snapshot,
+            Err(reason) if reason.is_open() && self.committed.is_some() => {
+                warn!(replica = %choice.candidate.addr, reason = %chain(&reason), "perhaps promoted; the old master gives way, and it is asked again");
+                self.give_up().await;
+                return None;
+            }
             Err(reason) => {
+                self.committed = None;
                 warn!(replica = %choice.candidate.addr, reason = %chain(&reason), "not promoted; the next one");
                 self.attempt.failed.insert(choice.candidate.addr.clone());
                 self.attempt.votes = None;
@@ -235,18 +261,28 @@ impl<'a> Run<'a> {
         };
         self.timings.promoted_ms = self.elapsed();
         self.checkpoint(Checkpoint::Promoted).await;
-        let old = self.relieve(&choice.candidate.addr).await;
+        self.committed = None;
+        let old = match self.old {
+            Some(old) => old,
+            None => self.relieve(&choice.candidate.addr).await,
+        };
+        self.old = Some(old);
         let votes = self.attempt.votes.map_or(0, |votes| votes.granted);
         let (since, timings) = (self.since, self.timings);
         let done = plan.announce(version, &snapshot, since, timings).await;
         self.checkpoint(Checkpoint::Announced).await;
-        plan.follow_up(&done, votes).await;
+        plan.follow_up(&done, votes, promoted).await;
         Some(Outcome::Moved(Box::new(Moved {
             record: done.record,
             from: replaces.clone(),
             timings: done.timings,
             old,
         })))
+    }
+
+    /// Whether so much of the pause is over that it might end before the old master has given way.
+    fn is_late(&self) -> bool {
+        self.paused.as_ref().is_some_and(|paused| !paused.is_fresh())
     }
 
     async fn relieve(&mut self, successor: &Addr) -> OldMaster {
@@ -301,16 +337,4 @@ impl<'a> Run<'a> {
 
 pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

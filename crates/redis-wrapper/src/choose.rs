@@ -86,6 +86,8 @@ enum Turn {
 enum Promoted {
     /// The next look tells.
     Perhaps,
+    /// Nobody, for now.
+    Nobody,
     /// Too few answer, and waiting with the lock in our hand keeps others from starting.
     TooFew,
 }
@@ -187,7 +189,7 @@ impl Wrapper {
                 return Promoted::TooFew;
             }
             Outcome::Stopped(_) | Outcome::Waited(_) | Outcome::NotReady(_) | Outcome::Failed(_) => {
-                sleep(LOOK_AGAIN).await;
+                return Promoted::Nobody;
             }
         }
         Promoted::Perhaps
@@ -246,6 +248,8 @@ impl Wrapper {
                     info!(candidate = %describe(best), reason = ?why, "having another node promoted");
                     match self.promote_another(&seen).await {
                         Promoted::Perhaps => continue,
+                        // Others may start meanwhile, and be fitter.
+                        Promoted::Nobody => return Turn::Again,
                         Promoted::TooFew => quorum::too_few(&seen.view),
                     }
                 };

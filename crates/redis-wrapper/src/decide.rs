@@ -15,6 +15,8 @@ use std::time::Duration;
 use instance::Probe;
 use topology::{Candidate, Epoch, MasterRecord, Role, rank};
 
+use zkpaths::Member;
+
 use self::cold::{Cold, Past, cold};
 pub use self::plan::{Plan, StandBy, WhyMaster, WhyPromote, WhyRefuse, WhyReplica, WhyWait};
 use crate::view::{Recorded, View, sees_down};
@@ -75,7 +77,7 @@ fn nobody_recorded(view: &View, waited: Duration) -> Plan {
             why: WhyPromote::NoSentinels,
         };
     }
-    if occupied_members(view) || (unclear_members(view) && waited < PATIENCE) {
+    if members_unclear(view, waited) {
         return Plan::Wait(WhyWait::MembersUnclear);
     }
     master(view, Past::None, view.next_epoch(), WhyMaster::FirstStart)
@@ -102,7 +104,7 @@ fn we_are_recorded(view: &View, record: &MasterRecord, waited: Duration) -> Plan
             why: WhyPromote::NeverResume,
         };
     }
-    if occupied_members(view) || (unclear_members(view) && waited < PATIENCE) {
+    if members_unclear(view, waited) {
         return Plan::Wait(WhyWait::MembersUnclear);
     }
     master(view, Past::Recorded, record.epoch, WhyMaster::ResumeAlone)
@@ -187,7 +189,7 @@ fn recorded_is_gone(view: &View, record: &MasterRecord, waited: Duration) -> Pla
         };
         return Plan::Promote { candidate, why };
     }
-    if occupied_members(view) || (unclear_members(view) && waited < PATIENCE) {
+    if members_unclear(view, waited) {
         return Plan::Wait(WhyWait::MembersUnclear);
     }
     master(view, Past::Recorded, view.next_epoch(), WhyMaster::RecordedIsGone)
@@ -218,6 +220,18 @@ fn best(view: &View) -> Option<Box<Candidate>> {
 fn failover_running(view: &View) -> bool {
     view.sentinel_masters()
         .any(|(_, flags)| flags.failover_in_progress)
+}
+
+/// Whether it is too early to go on without the members that do not answer. One that is registered and is known to have more than we
+/// have lives behind a broken network, and is waited for as long as that lasts.
+fn members_unclear(view: &View, waited: Duration) -> bool {
+    let silent = |member: &&Member| matches!(view.probe(&member.addr), Some(Probe::Unreachable) | None);
+    let has_more = |member: &Member| {
+        let mut nodes = view.field.nodes.iter();
+        nodes.any(|node| node.addr == member.addr && cold::has_more(&view.field, node))
+    };
+    let mut silent = view.members.iter().filter(silent);
+    occupied_members(view) || (unclear_members(view) && waited < PATIENCE) || silent.any(has_more)
 }
 
 /// Whether a registered member neither answers nor refuses: it may hold data behind a broken network. One that

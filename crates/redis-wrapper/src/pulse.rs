@@ -163,6 +163,11 @@ pub(crate) async fn watch(wrapper: &Wrapper, mover: &Mover, child: &Child) {
             }
             Err(InstanceError::Loading { .. }) => Kind::Loading,
             Err(InstanceError::Busy { .. }) => Kind::Busy,
+            // An error is an answer too, such as that there are too many clients.
+            Err(InstanceError::Protocol { .. }) => {
+                answered = looked_at;
+                continue;
+            }
             // Nobody listens: the child's end says so better. It is let in by nobody else either.
             Err(InstanceError::Refused { .. } | InstanceError::Denied { .. }) => continue,
             Err(_) => Kind::Silent,

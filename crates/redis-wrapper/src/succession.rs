@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use failover::{Deadlines, OldMaster, Outcome, Stop, Warrant};
+use failover::{Deadlines, MoveError, OldMaster, Outcome, Stop, Warrant};
 use supervisor::Child;
 use topology::Role;
 use tracing::warn;
@@ -55,6 +55,7 @@ impl Wrapper {
         let outcome = moves.run(&self.mover, warrant, Instant::now(), deadlines).await;
         match outcome {
             Outcome::Moved(moved) if moved.old == OldMaster::Disobeys => child.kill(),
+            Outcome::Failed(MoveError::Disobeyed) => child.kill(),
             Outcome::Moved(moved) if moved.old == OldMaster::Relieved => self.relieved.cancel(),
             Outcome::Moved(_) | Outcome::Finished(_) | Outcome::Stopped(Stop::EpochMovedOn(_)) => {}
             Outcome::Stopped(_) | Outcome::Waited(_) | Outcome::NotReady(_) | Outcome::Failed(_) => {

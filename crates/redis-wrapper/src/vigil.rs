@@ -246,6 +246,10 @@ impl<'a> Vigil<'a> {
             }
             if evidence.last != LastTry::Answered {
                 heard.tell(&mut evidence);
+                if self.sentinels.borrow().freshness != Freshness::Current {
+                    // Nobody knows that there are none.
+                    evidence.sentinels = evidence.sentinels.max(1);
+                }
                 patience = DIAL_AGAIN;
                 evidence.lease = self.note_lease().filter(|seen| seen.lease.covers(recorded));
             }

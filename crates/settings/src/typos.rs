@@ -49,14 +49,18 @@ fn is_slip(name: &str, known: &str, distance: usize) -> bool {
     if known.contains('_') && letters(name) == letters(known) {
         return true;
     }
-    let allowed = match known.len() {
+    // What `X_FILE` adds makes two names no more alike.
+    let own = known.strip_suffix("_FILE").unwrap_or(known);
+    let allowed = match own.len() {
         VERY_LONG.. => 2,
         LONG.. => 1,
         _ => 0,
     };
     // A number at the end counts things: PORT2 is a port of Marathon's, and ZK_HOSTS2 somebody's second ensemble.
     let counts = name.ends_with(|c: char| c.is_ascii_digit());
-    distance <= allowed && !counts
+    // Another beginning is another word: SSL_CERT_FILE is OpenSSL's.
+    let same_start = name.as_bytes().first() == known.as_bytes().first();
+    distance <= allowed && same_start && !counts
 }
 
 /// How many letters must be put in, taken out, changed, or swapped with their neighbour (optimal string alignment).
@@ -165,6 +169,9 @@ mod tests {
             "DATA_ROOT",
             "ADMIN_HOST",
             "ADMIN_USER",
+            "SSL_CERT_FILE",
+            "SSL_CERT_DIR",
+            "SSL_KEY_FILE",
             "KUBERNETES_PORT",
             "NOTIFY_SOCKET",
             "RELEASE",

@@ -157,8 +157,14 @@ fn report(what: &str, seen: &[Seen]) {
         soak::spread(&accepted)
     );
     soak::report(what, seen.len(), &text);
+    // The figure is the soak's; here others run beside it.
+    let patience = if soak::rounds(1, 2) == 1 {
+        BEYOND * 4
+    } else {
+        BEYOND
+    };
     let worst = away.iter().max().unwrap();
-    assert!(*worst < LEASE + BEYOND, "{away:?}");
+    assert!(*worst < LEASE + patience, "{away:?}");
 }
 
 #[test]

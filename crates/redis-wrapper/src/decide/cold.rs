@@ -15,7 +15,7 @@ use super::WhyMaster;
 
 /// How long others may take to come back, from the first candidacy that is seen.
 pub const WINDOW: Duration = Duration::from_secs(5);
-/// A node that was not heard of for longer is not waited for.
+/// A node that was not heard of for longer is not waited for, unless it has more than we have.
 const LATELY_MS: u64 = 60 * 60 * 1000;
 
 /// What a starting node knows of the disks of its group.
@@ -172,7 +172,15 @@ pub fn beginning(why: WhyMaster, mine: Option<&Holding>) -> Beginning {
     }
 }
 
-/// The nodes seen lately that neither start nor run.
+/// Whether a remembered node has more than we have, as far as is known.
+pub fn has_more(field: &Field, node: &Node) -> bool {
+    let family = Node::family(&field.nodes);
+    let mine = field.mine.as_ref().and_then(|mine| mine.holds.point());
+    // Offset 1 is a replica that never synchronised.
+    node.point.offset > 1 && !mine.is_some_and(|mine| family.includes(mine, &node.point))
+}
+
+/// The nodes that neither start nor run, and were seen lately or have more than we have.
 fn missing(field: &Field, alive: &BTreeSet<&Addr>) -> Vec<Addr> {
     let here: BTreeSet<Uuid> = field
         .others
@@ -180,7 +188,7 @@ fn missing(field: &Field, alive: &BTreeSet<&Addr>) -> Vec<Addr> {
         .chain(&field.mine)
         .map(|candidacy| candidacy.node)
         .collect();
-    let lately = |node: &&Node| node.at_ms.saturating_add(LATELY_MS) >= field.at_ms;
+    let lately = |node: &&Node| node.at_ms.saturating_add(LATELY_MS) >= field.at_ms || has_more(field, node);
     let gone = |node: &&Node| !here.contains(&node.id) && !alive.contains(&node.addr);
     let missing = field.nodes.iter().filter(lately).filter(gone);
     missing.map(|node| node.addr.clone()).collect()

@@ -70,9 +70,32 @@ impl Lease {
             .votes
             .judge(answers, &self.me, self.sentinels, outranking, self.now);
         self.poll = Some(poll);
+        let may_write = matches!(self.standing, Standing::Held { .. } | Standing::Unfencing { .. });
+        if may_write && let Some(epoch) = self.outvoted() {
+            self.stray |= matches!(self.standing, Standing::Unfencing { .. });
+            self.fence(WhyFence::Outranked { epoch }, actions);
+            return;
+        }
         if poll.renews() {
             self.renew(sent, sent + self.length / 2, poll.epoch, Way::Sentinels, actions);
         }
+    }
+
+    /// The epoch at which a majority of the Sentinels has chosen another, which the record does not know yet.
+    fn outvoted(&self) -> Option<Epoch> {
+        let another = self.poll.and_then(|poll| poll.another)?;
+        let recorded = match &self.record {
+            Record::Us { epoch, .. } => Some(*epoch),
+            Record::Another { .. } | Record::Nobody | Record::Unknown => None,
+        };
+        let held = self.held_at.max(recorded)?;
+        (another > held).then_some(another)
+    }
+
+    /// Whether the Sentinels have been asked, successfully or not, since Redis was fenced: one may have been chosen by them meanwhile
+    /// whom the record does not know.
+    fn asked_since_fenced(&self) -> bool {
+        self.sentinels == 0 || self.polling.heard.is_some_and(|asked| asked >= self.changed)
     }
 
     /// A renewal that was sent then holds until then.
@@ -101,7 +124,9 @@ impl Lease {
                     why,
                 };
             }
-            Standing::Fenced { why } if holds > self.now => {
+            Standing::Fenced { why }
+                if holds > self.now && self.asked_since_fenced() && self.outvoted().is_none() =>
+            {
                 self.now_is(Standing::Unfencing {
                     until: holds,
                     by: way,

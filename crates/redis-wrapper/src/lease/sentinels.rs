@@ -43,6 +43,8 @@ pub struct Poll {
     pub known: usize,
     /// The lowest epoch at which one of those that agree holds us for the master.
     pub epoch: Epoch,
+    /// The lowest epoch at which a majority names one and the same other master.
+    pub another: Option<Epoch>,
 }
 
 /// Why a Sentinel's answer does not count for us.
@@ -84,6 +86,7 @@ impl Votes {
             agreed: 0,
             known: registered,
             epoch: Epoch(u64::MAX),
+            another: None,
         };
         for answer in answers {
             poll.known = poll.known.max(answer.others + 1);
@@ -93,6 +96,7 @@ impl Votes {
                 poll.epoch = poll.epoch.min(answer.master.epoch);
             }
         }
+        poll.another = another(answers, me, poll.needed());
         poll
     }
 
@@ -107,6 +111,19 @@ impl Votes {
         }
         known.1
     }
+}
+
+/// Whom a majority names that is not us, by the lowest epoch of those who do.
+fn another(answers: &[Answer], me: &Addr, needed: usize) -> Option<Epoch> {
+    let mut named: BTreeMap<&Addr, Vec<Epoch>> = BTreeMap::new();
+    for answer in answers.iter().filter(|answer| answer.master.addr != *me) {
+        named
+            .entry(&answer.master.addr)
+            .or_default()
+            .push(answer.master.epoch);
+    }
+    let mut chosen = named.into_values().filter(|epochs| epochs.len() >= needed);
+    chosen.next()?.into_iter().min()
 }
 
 /// Why an answer does not count; `None` if it does.

@@ -235,6 +235,10 @@ fn a_renewal_ends_the_fence() {
     let _ = lease.step(at(2000), role(1900, fenced()));
     let _ = lease.step(at(3000), renewed(1000, 4));
     assert!(matches!(lease.standing(), Standing::Fenced { .. }));
+    // The Sentinels may have chosen another meanwhile: they are asked first, whether they answer or not.
+    let _ = lease.step(at(3003), renewed(3002, 4));
+    assert!(matches!(lease.standing(), Standing::Fenced { .. }));
+    let _ = lease.step(at(3004), polled(3003, []));
     let actions = lease.step(at(3010), renewed(3005, 4));
     assert_eq!(actions[0], Action::Unfence(Way::ZooKeeper));
     let _ = lease.step(at(3020), Input::Unfenced);
@@ -249,8 +253,36 @@ fn the_sentinels_end_it_too_while_zookeeper_is_away() {
 }
 
 #[test]
+fn a_majority_that_has_chosen_another_is_heeded_before_the_record_knows() {
+    let elsewhere = |number, epoch| {
+        let mut answer = answer(number, epoch);
+        answer.master.addr = other();
+        answer
+    };
+    for (answers, fences) in [
+        ([elsewhere(0, 5), elsewhere(1, 6)].to_vec(), true),
+        ([elsewhere(0, 5), answer(1, 4)].to_vec(), false),
+        // What the record has left behind.
+        ([elsewhere(0, 4), elsewhere(1, 4)].to_vec(), false),
+    ] {
+        let mut lease = held();
+        let actions = lease.step(at(100), polled(90, answers.clone()));
+        let fenced = actions.contains(&Action::Fence(WhyFence::Outranked { epoch: Epoch(5) }));
+        assert_eq!(fenced, fences, "{answers:?}");
+        // Nor does ZooKeeper end a fence then.
+        let mut lease = run_out();
+        let _ = lease.step(at(3004), polled(3003, answers));
+        let unfenced = lease
+            .step(at(3010), renewed(3005, 4))
+            .contains(&Action::Unfence(Way::ZooKeeper));
+        assert_eq!(unfenced, !fences);
+    }
+}
+
+#[test]
 fn an_unfence_that_is_executed_late_is_undone() {
     let mut lease = run_out();
+    let _ = lease.step(at(3004), polled(3003, []));
     let _ = lease.step(at(3010), renewed(3005, 4));
     let _ = lease.step(at(3210), Input::NotUnfenced);
     let actions = lease.step(at(3400), role(3300, Role::Master));
