@@ -5,11 +5,14 @@
 //! by one second. And whoever asks for the health of the program is told the truth or nothing: the answers come from
 //! `watch` channels, and a channel whose writer is gone counts as ill.
 
+mod check;
 mod listen;
 mod page;
 mod pages;
 mod serve;
 
+pub use axum::Router;
+pub use check::{Check, check};
 pub use listen::{HttpError, Listener, bind, bind_wildcard};
 pub use page::{Page, Status};
 pub use pages::{Health, Readiness, healthz, metrics, ready};

@@ -1,11 +1,11 @@
-//! What the wrapper tells others about itself: `/healthz`, `/ready`, `/role` and `/metrics` on `ADMIN_PORT`.
+//! What the wrapper tells others about itself: `/healthz`, `/ready`, `/role` and `/metrics` on `ADMIN_PORT`, and there `checks`.
 //!
 //! Health is the Redis answering, never ZooKeeper or a peer: an outage of ZooKeeper must not make a scheduler kill every
 //! Redis. Loading counts as healthy, waiting for a role as well.
 
 use std::sync::atomic::AtomicU64;
 
-use httpd::{Health, HttpError, Readiness};
+use httpd::{Health, HttpError, Readiness, Router};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry as MetricRegistry;
@@ -151,14 +151,18 @@ impl Page {
         self.metrics.show(&self.page.status());
     }
 
-    /// Serves it. The port is taken before this returns.
-    pub fn serve(&self, port: u16, tasks: &Tasks) -> Result<(), HttpError> {
+    /// Serves it, with more paths. The port is taken before this returns.
+    pub fn serve(&self, port: u16, more: Router, tasks: &Tasks) -> Result<(), HttpError> {
         let listener = httpd::bind_wildcard(port)?;
         let mut registry = MetricRegistry::with_prefix("redis_zk_redis");
         self.metrics.register(&mut registry);
         tasks.spawn(
             "admin page",
-            httpd::serve(listener, self.page.router(registry), tasks.stop().clone()),
+            httpd::serve(
+                listener,
+                self.page.router(registry).merge(more),
+                tasks.stop().clone(),
+            ),
         );
         Ok(())
     }

@@ -18,6 +18,7 @@ use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use crate::admin::{Page, Phase};
+use crate::checks::Checks;
 use crate::complaints::Complaints;
 use crate::config::Config;
 use crate::disk::Layout;
@@ -129,7 +130,10 @@ async fn prepare(config: Config, process: Process, tasks: &Tasks) -> Result<Wrap
     let mover = Mover::new(registry.clone(), links, name, by, durability);
     let page = Arc::new(Page::new());
     if let Some(port) = config.network.admin_port {
-        page.serve(port, tasks)
+        let local = launch::local_addr(&config.network);
+        let me = identity.addr.clone();
+        let checks = Checks::new(&registry, &dialer, &local, me, page.clone());
+        page.serve(port, checks.router(), tasks)
             .map_err(|source| refuse(&AdminPort::new(port, source), Exit::Unavailable))?;
     }
     Ok(Wrapper {

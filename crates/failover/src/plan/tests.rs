@@ -519,3 +519,24 @@ fn quorum_durability_waits_for_enough_nodes() {
         "promote 10.0.0.2 at 5"
     );
 }
+
+#[test]
+fn a_foreign_data_set_that_was_just_told_to_follow_the_master_is_not_its_kin() {
+    let foreign = |n: u8| {
+        let mut probe = replica(n, 9_999);
+        if let Probe::Answered(snapshot) = &mut probe {
+            snapshot.replication.id = id(50);
+        }
+        probe
+    };
+    let chosen = |view: &View| {
+        let failed = std::collections::BTreeSet::new();
+        let choice = choose(view, &addr(OLD), &failed, Durability::Async).unwrap();
+        choice.candidate.addr
+    };
+    let mut view = with(|view| drop(view.nodes.insert(addr(3), foreign(3))));
+    assert_eq!(chosen(&view), addr(2), "whoever descends from the record");
+    // The record may be two promotions old: then all who follow that master are taken for its replicas.
+    view.nodes.insert(addr(2), foreign(2));
+    assert_eq!(chosen(&view), addr(2));
+}

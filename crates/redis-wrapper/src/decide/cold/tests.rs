@@ -108,6 +108,12 @@ fn nodes_seen_lately_are_waited_for_and_no_longer_than_the_window() {
     field.open_for = Duration::ZERO;
     field.nodes[1].at_ms = NOW - LATELY_MS - 1;
     assert_eq!(judge(&field), Cold::Win(WhyWin::Alone));
+    // One that has more is worth the wait, however long it was away.
+    field.nodes[1].point.offset = 10;
+    assert_eq!(judge(&field), wait);
+    field.mine = Some(candidacy(0, Holding::Nothing));
+    field.nodes[1].point.offset = 2;
+    assert_eq!(judge(&field), wait);
 }
 
 #[test]
