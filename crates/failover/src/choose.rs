@@ -1,7 +1,10 @@
 //! Which replica becomes master: Sentinel's order within the master's lineage, and with `quorum` durability never one that may
 //! lack a confirmed write.
 
-use topology::{Addr, Candidate, Exclusion, Lineage, LinkStatus, ReplicationId, Role, rank};
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+use topology::{Addr, Candidate, Exclusion, Lineage, LinkStatus, Ranking, ReplicationId, Role, rank};
 
 use crate::View;
 
@@ -48,6 +51,14 @@ pub enum WhyNoChoice {
         /// Those that are known and do not answer.
         missing: Vec<Addr>,
     },
+    /// DURABILITY=quorum: who may be promoted lacks what another has, and that may be a confirmed write.
+    #[error("{best} lacks what {ahead} has, which cannot be promoted (DURABILITY=quorum)")]
+    OthersHaveMore {
+        /// The best that may be promoted.
+        best: Addr,
+        /// One that has more, and has priority 0 or did not become master when it was told to.
+        ahead: Addr,
+    },
 }
 
 fn listed(excluded: &[(Addr, Exclusion)]) -> String {
@@ -83,7 +94,7 @@ pub(crate) fn replicas_to_see(group_size: usize) -> usize {
 pub(crate) fn choose(
     view: &View,
     replaced: &Addr,
-    failed: &std::collections::BTreeSet<Addr>,
+    failed: &BTreeSet<Addr>,
     durability: Durability,
 ) -> Result<Choice, WhyNoChoice> {
     let lineage = view
@@ -97,7 +108,13 @@ pub(crate) fn choose(
         .filter_map(|addr| candidate(view, addr, replaced, lineage.as_ref()))
         .collect();
     let ranking = rank(&candidates, lineage.as_ref());
-    let with_data = ranking.ordered.len() + priority_zero(&ranking.excluded);
+    let seen = with_data(&ranking, lineage.as_ref());
+    let farthest = seen
+        .iter()
+        .max_by_key(|c| (c.offset, Reverse(&c.addr)))
+        .copied()
+        .cloned();
+    let with_data = seen.len();
     let needed = replicas_to_see(view.group_size);
     if durability == Durability::Quorum && with_data < needed {
         let missing = view
@@ -116,14 +133,7 @@ pub(crate) fn choose(
     ordered.retain(|candidate| !failed.contains(&candidate.addr));
     if durability == Durability::Quorum {
         // The farthest has them all; a preferred but shorter one may lack a confirmed write.
-        ordered.sort_by_key(|c| {
-            (
-                std::cmp::Reverse(c.offset),
-                c.priority,
-                c.run_id.clone(),
-                c.addr.clone(),
-            )
-        });
+        ordered.sort_by_key(|c| (Reverse(c.offset), c.priority, c.run_id.clone(), c.addr.clone()));
     }
     if ordered.is_empty() {
         let excluded = ranking
@@ -134,6 +144,12 @@ pub(crate) fn choose(
         return Err(WhyNoChoice::Nobody { excluded });
     }
     let candidate = ordered.remove(0);
+    if durability == Durability::Quorum
+        && let Some(ahead) = farthest.filter(|farthest| farthest.offset > candidate.offset)
+    {
+        let (best, ahead) = (candidate.addr, ahead.addr);
+        return Err(WhyNoChoice::OthersHaveMore { best, ahead });
+    }
     Ok(Choice {
         candidate,
         behind: ordered,
@@ -141,11 +157,17 @@ pub(crate) fn choose(
     })
 }
 
-fn priority_zero(excluded: &[(Candidate, Exclusion)]) -> usize {
-    excluded
+/// Those whose data counts: they are of the lineage, whether they may become master or not.
+fn with_data<'a>(ranking: &'a Ranking, lineage: Option<&ReplicationId>) -> Vec<&'a Candidate> {
+    let vetoed = ranking.excluded.iter().filter(|(candidate, why)| {
+        let ours = lineage.is_none_or(|id| candidate.lineage.includes(id));
+        *why == Exclusion::PriorityZero && candidate.usable && ours
+    });
+    ranking
+        .ordered
         .iter()
-        .filter(|(candidate, why)| *why == Exclusion::PriorityZero && candidate.usable)
-        .count()
+        .chain(vetoed.map(|(candidate, _)| candidate))
+        .collect()
 }
 
 fn candidate(
@@ -184,3 +206,6 @@ fn candidate(
         usable,
     })
 }
+
+#[cfg(test)]
+mod tests;
