@@ -109,3 +109,6 @@ pub fn warrant(seen: &Evidence) -> Result<Warrant, NoWarrant> {
 
 /// A Sentinel whose ping has waited this long counts as having no answer.
 pub const PING_PATIENCE: Duration = Duration::from_millis(300);
+
+#[cfg(test)]
+mod tests;

@@ -7,12 +7,12 @@ use registry::{LockGuard, Version};
 use tokio::time::sleep;
 use topology::{Addr, Epoch, MasterRecord};
 use tracing::{info, warn};
-use zkpaths::{Cause, Failover, Further, Phase, RecordedMaster, State, Timings};
+use zkpaths::{Cause, Failover, Phase, State, Timings};
 
 use crate::choose::Choice;
 use crate::look::now_ms;
 use crate::mover::Mover;
-use crate::record::{RecordError, intent, publish, record_intent, settled};
+use crate::record::{RecordError, intent, publish, record_intent, restored, settled};
 use crate::run::millis;
 use crate::view::View;
 use crate::warrant::Warrant;
@@ -45,7 +45,7 @@ impl Promotion<'_> {
     fn state(&self, before: &State) -> State {
         let cause = self.warrant.cause(&before.cause);
         let candidate = &self.choice.candidate.addr;
-        intent(before, candidate, self.replaces, self.epoch, cause)
+        intent(before, candidate, self.replaces, self.epoch, cause, now_ms())
     }
 
     /// Records the intent.
@@ -102,6 +102,14 @@ impl Promotion<'_> {
         }
     }
 
+    /// Whether the record still names this master as of this epoch, under our lock.
+    async fn is_recorded(&self, record: &MasterRecord) -> bool {
+        let registry = &self.mover.registry;
+        let node = registry.read(&registry.tree().state()).await.ok().flatten();
+        let state = node.and_then(|node| State::decode(&node.data).ok().flatten());
+        state.is_some_and(|state| state.record() == *record) && !*self.guard.lost().borrow()
+    }
+
     /// What may take its time: late commands, Sentinels that did not hear, the history.
     pub(crate) async fn follow_up(&self, done: &Done, votes: usize) {
         let Mover { links, by, .. } = self.mover;
@@ -109,6 +117,9 @@ impl Promotion<'_> {
         sleep(LATE).await;
         match promote::is_master(links, &record.addr).await {
             Ok(true) => {}
+            Ok(false) if !self.is_recorded(record).await => {
+                info!(master = %record.addr, "somebody has moved the role on since; left alone");
+            }
             Ok(false) => {
                 warn!(master = %record.addr, "a late command had made it a replica; promoted again");
                 if let Err(reason) = promote::promote(links, &record.addr).await {
@@ -209,18 +220,7 @@ pub(crate) async fn undo(
     let (Some((state, version)), Some(snapshot)) = (&view.recorded, view.snapshot(master)) else {
         return Err(RecordError::Outrun);
     };
-    let restored = State {
-        epoch,
-        master: RecordedMaster {
-            addr: master.clone(),
-            run_id: None,
-        },
-        cause: Cause::Repair,
-        since_ms: now_ms(),
-        further: Further::default(),
-        ..state.clone()
-    };
-    let restored = settled(&restored, snapshot);
+    let restored = restored(state, master, snapshot, epoch, now_ms());
     publish(&mover.registry, &restored, *version, Some(guard)).await?;
     let record = restored.record();
     promote::announce_to_all(&mover.links, view, &record).await;

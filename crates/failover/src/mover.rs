@@ -129,7 +129,7 @@ impl Mover {
             Err(_) => return Outcome::Failed(MoveError::Deadline(deadlines.whole)),
         };
         let first = first.filter(|_| seen_at.elapsed() < FRESH);
-        let mut run = Run::new(self, &guard, warrant, since, first);
+        let mut run = Run::new(self, &guard, warrant, since, until, first);
         let outcome = timeout_at(until, Box::pin(run.finish_it()))
             .await
             .unwrap_or(Outcome::Failed(MoveError::Deadline(deadlines.whole)));

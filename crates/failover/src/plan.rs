@@ -19,6 +19,10 @@ pub const LEASE_MARGIN: Duration = Duration::from_millis(250);
 /// How many elections one attempt holds before it leaves the role to the Sentinels.
 const ELECTIONS: u32 = 3;
 
+/// Votes that are older are asked for anew: after 10 s a vote no longer keeps the Sentinels from standing in for a master's lease (0007),
+/// and what is decided on them still takes its time.
+const VOTES_HOLD: Duration = Duration::from_secs(5);
+
 /// Decides. `durability` is the group's promise to its clients.
 pub fn plan(view: &View, attempt: &Attempt, durability: Durability) -> Step {
     let Some((state, _)) = &view.recorded else {
@@ -38,7 +42,7 @@ pub fn plan(view: &View, attempt: &Attempt, durability: Durability) -> Step {
     if let Some(step) = sentinels_are_moving_it(view) {
         return step;
     }
-    let epoch = match elected(view, attempt, &replaces) {
+    let epoch = match elected(view, state, attempt, &replaces) {
         Ok(epoch) => epoch,
         Err(step) => return step,
     };
@@ -155,7 +159,7 @@ fn sentinels_are_moving_it(view: &View) -> Option<Step> {
 }
 
 /// The epoch in which we were elected, or how to become so.
-fn elected(view: &View, attempt: &Attempt, replaces: &Addr) -> Result<Epoch, Step> {
+fn elected(view: &View, state: &State, attempt: &Attempt, replaces: &Addr) -> Result<Epoch, Step> {
     let cut_off_or_dead = matches!(attempt.warrant, Warrant::LeaseOver { .. } | Warrant::Unfinished);
     match tally(view, attempt.votes) {
         Election::NobodyVotes if cut_off_or_dead => Err(Step::Stop(Stop::NobodyVotes)),
@@ -173,11 +177,29 @@ fn elected(view: &View, attempt: &Attempt, replaces: &Addr) -> Result<Epoch, Ste
         Election::Lost { .. } if attempt.elections < ELECTIONS => Err(election(view, attempt, replaces)),
         Election::Lost { granted, needed } => Err(Step::Stop(Stop::NotElected { granted, needed })),
         Election::Won => match attempt.votes {
-            Some(votes) if view.next_epoch() <= votes.epoch.next() => Ok(votes.epoch),
-            // Somebody was elected after us.
+            // An epoch that is recorded already, by us and without an answer, names its candidate for ever.
+            Some(votes)
+                if view.next_epoch() <= votes.epoch.next()
+                    && state.epoch < votes.epoch
+                    && votes.age < votes_hold(view) =>
+            {
+                Ok(votes.epoch)
+            }
+            // Somebody was elected after us, or we were too long ago.
             Some(_) | None => Err(election(view, attempt, replaces)),
         },
     }
+}
+
+/// How long votes count; longer than is waited for with them.
+fn votes_hold(view: &View) -> Duration {
+    let waited = view
+        .lease
+        .as_ref()
+        .map(|seen| seen.lease.by_sentinels() + 2 * LEASE_MARGIN);
+    waited.map_or(VOTES_HOLD, |waited| {
+        VOTES_HOLD.max(waited + Duration::from_secs(1))
+    })
 }
 
 fn election(view: &View, attempt: &Attempt, replaces: &Addr) -> Step {

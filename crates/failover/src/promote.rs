@@ -85,11 +85,19 @@ pub(crate) async fn repoint(links: &Links, view: &View, master: &Addr, old: &Add
     let moved = others.map(|addr| async move {
         let moved = async {
             let redis = links.dialer().redis_within(addr, COMMAND_DEADLINE).await?;
-            redis.follow_master(master).await
+            // A Sentinel may have made it master since it was looked at; then it is for the epochs to say who follows whom.
+            if redis.role().await? == Role::Master {
+                return Ok(false);
+            }
+            redis.follow_master(master).await.map(|()| true)
         };
         match moved.await {
-            Ok(()) => info!(replica = %addr, %master, "replica pointed at the new master"),
-            Err(error) => warn!(replica = %addr, reason = %error, "replica not moved; its wrapper will"),
+            Ok(false) => warn!(master = %addr, "somebody has made it master meanwhile; left alone"),
+            Ok(true) => info!(replica = %addr, %master, "replica pointed at the new master"),
+            Err(error) => {
+                let error: InstanceError = error;
+                warn!(replica = %addr, reason = %error, "replica not moved; its wrapper will");
+            }
         }
     });
     join_all(moved).await;

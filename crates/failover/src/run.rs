@@ -27,6 +27,10 @@ use crate::warrant::{Attempt, Warrant};
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// After a lost race or an unconfirmed write.
 const TRIES: u32 = 5;
+/// For a promotion and what becomes of the old master: their caller's deadline must not come in between.
+const TWO_COMMANDS: Duration = Duration::from_millis(600);
+/// An intent that took longer to be recorded is not acted upon without another look. A session outlives it.
+const RECORDED_WITHIN: Duration = Duration::from_secs(2);
 
 /// One attempt, with what is held while it runs.
 pub(crate) struct Run<'a> {
@@ -35,6 +39,8 @@ pub(crate) struct Run<'a> {
     attempt: Attempt,
     id: RunId,
     since: Instant,
+    /// The caller's deadline.
+    until: tokio::time::Instant,
     voted_at: Option<Instant>,
     paused: Option<Paused>,
     timings: Timings,
@@ -51,6 +57,7 @@ impl<'a> Run<'a> {
         guard: &'a LockGuard,
         warrant: Warrant,
         since: Instant,
+        until: tokio::time::Instant,
         view: Option<View>,
     ) -> Self {
         Self {
@@ -59,6 +66,7 @@ impl<'a> Run<'a> {
             attempt: Attempt::new(warrant),
             id: new_id(),
             since,
+            until,
             voted_at: None,
             paused: None,
             timings: Timings {
@@ -197,11 +205,10 @@ impl<'a> Run<'a> {
         epoch: Epoch,
         replaces: &Addr,
     ) -> Option<Outcome> {
-        if self.paused.as_ref().is_some_and(|paused| !paused.is_fresh()) {
-            return Some(Outcome::NotReady(
-                "the writes were held back for too long already".to_owned(),
-            ));
+        if let Some(outcome) = self.is_late() {
+            return Some(outcome);
         }
+        let asked = Instant::now();
         let warrant = self.attempt.warrant.clone();
         let plan = Promotion {
             mover: self.mover,
@@ -224,6 +231,14 @@ impl<'a> Run<'a> {
         };
         self.timings.recorded_ms = self.elapsed();
         self.checkpoint(Checkpoint::Recorded).await;
+        // The record took its time, or this process stood still: another may have moved on, or the pause be over.
+        if let Some(outcome) = self.is_late() {
+            return Some(outcome);
+        }
+        if asked.elapsed() > RECORDED_WITHIN || *self.guard.lost().borrow() {
+            warn!("the intent was recorded too long ago to be acted upon; looking again");
+            return None;
+        }
         let snapshot = match promote(&self.mover.links, &choice.candidate.addr).await {
             Ok(snapshot) => snapshot,
             Err(reason) => {
@@ -247,6 +262,14 @@ impl<'a> Run<'a> {
             timings: done.timings,
             old,
         })))
+    }
+
+    /// A handover that would not be over before its pause, or before it is cut short, promotes nobody.
+    fn is_late(&self) -> Option<Outcome> {
+        let paused = self.paused.as_ref()?;
+        let left = self.until.saturating_duration_since(tokio::time::Instant::now());
+        (!paused.is_fresh() || left < TWO_COMMANDS)
+            .then(|| Outcome::NotReady("the writes were held back for too long already".to_owned()))
     }
 
     async fn relieve(&mut self, successor: &Addr) -> OldMaster {

@@ -362,7 +362,7 @@ fn a_master_that_may_live_is_waited_for() {
     expect(
         "no lease proves nothing",
         &without,
-        &voted(9_000),
+        &voted(4_000),
         "stop no-lease",
     );
     let anothers = with(|view| {
@@ -375,7 +375,7 @@ fn a_master_that_may_live_is_waited_for() {
     expect(
         "nor one of an earlier life",
         &anothers,
-        &voted(9_000),
+        &voted(4_000),
         "stop no-lease",
     );
 }
@@ -405,7 +405,7 @@ fn what_a_dead_predecessor_left_is_finished_or_undone() {
         "undo to 10.0.0.1 at 6",
     );
     let cut = with_node(promoting(2, Cause::LeaseOver), OLD, Probe::Unreachable);
-    let mut cut_voted = elected(unfinished(), 5_000);
+    let mut cut_voted = elected(unfinished(), 4_000);
     cut_voted.votes = cut_voted.votes.map(|votes| Votes {
         epoch: Epoch(6),
         ..votes
@@ -517,5 +517,35 @@ fn quorum_durability_waits_for_enough_nodes() {
     assert_eq!(
         word(&plan(&preferred, &elected(died(), 1), Durability::Async)),
         "promote 10.0.0.2 at 5"
+    );
+}
+
+#[test]
+fn votes_count_for_one_candidate_and_not_for_ever() {
+    let cut = with(|view| {
+        view.nodes.insert(addr(OLD), Probe::Unreachable);
+        view.lease = Some(lease(9_000));
+    });
+    let voted = |age| elected(attempt(lease_over()), age);
+    expect("young", &cut, &voted(4_999), "promote 10.0.0.3 at 5");
+    expect("old", &cut, &voted(5_000), "elect 7");
+    let mut long = cut;
+    if let Some(seen) = &mut long.lease {
+        seen.lease.lease_ms = 12_000;
+        seen.unchanged_for = Duration::from_secs(13);
+    }
+    expect(
+        "the lease takes longer",
+        &long,
+        &voted(6_300),
+        "promote 10.0.0.3 at 5",
+    );
+    // Our own intent was recorded, and nobody said so.
+    let unheard = with_node(promoting(3, Cause::Died), 3, Probe::Unreachable);
+    expect(
+        "another candidate, another epoch",
+        &unheard,
+        &elected(died(), 1),
+        "elect 7",
     );
 }
