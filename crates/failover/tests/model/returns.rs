@@ -1,0 +1,108 @@
+//! A node starts again: what the wrapper's own decision should come to. The cold start is another procedure, and so much of it is here as
+//! ends a run: the recorded master goes on where nobody of its lineage can take its place.
+
+use failover::Warrant;
+use instance::Probe;
+use topology::ReplicationId;
+use zkpaths::Phase;
+
+use crate::names::{self, HOSTS, ZOOKEEPER};
+use crate::world::{LEASE, Role, World};
+
+/// What a starting node becomes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Start {
+    Replica(usize),
+    /// Somebody with data must be promoted first.
+    Promote(Warrant),
+    /// It is recorded, and nobody else is there: it goes on.
+    Resume,
+    /// Others may have more.
+    Wait,
+}
+
+impl World {
+    pub fn may_return(&self, n: usize) -> bool {
+        let rested = self.movers[n].is_none() && self.now >= self.again[n];
+        !self.nodes[n].up && rested && self.answers(n, ZOOKEEPER) && self.start_of(n) != Start::Wait
+    }
+
+    fn start_of(&self, n: usize) -> Start {
+        let others = || (0..HOSTS).filter(|other| *other != n);
+        let (_, recorded) = self.zk.record();
+        let live: Vec<usize> = others()
+            .filter(|other| self.reaches(n, *other) && self.is_master(*other))
+            .collect();
+        match live[..] {
+            _ if live.contains(&recorded) => return Start::Replica(recorded),
+            [] => {}
+            [master] => return Start::Replica(master),
+            _ => return Start::Wait,
+        }
+        let lineage = self.zk.state.known.as_ref().map(|known| known.id.clone());
+        let ours = |other: usize| {
+            let node = &self.nodes[other];
+            let names = |id: &ReplicationId| {
+                *id == names::lineage(node.lineage) || *id == names::lineage(node.second)
+            };
+            node.role == Role::Replica(recorded) || lineage.as_ref().is_none_or(names)
+        };
+        let holds = |other: usize| !self.nodes[other].log.is_empty() && ours(other);
+        let fit = |other: usize| self.reaches(n, other) && holds(other) && self.nodes[other].priority > 0;
+        let master = names::node(recorded);
+        if others().any(fit) {
+            return Start::Promote(match self.probe(n, recorded) {
+                _ if recorded == n => Warrant::Returned { master },
+                Probe::Refused => Warrant::Refused { master },
+                Probe::Answered(_) | Probe::Loading | Probe::Busy | Probe::Unreachable | Probe::Denied(_) => {
+                    Warrant::LeaseOver { master }
+                }
+            });
+        }
+        if recorded != n {
+            return Start::Replica(recorded);
+        }
+        let fresher = |other: usize| holds(other) && self.nodes[other].log.len() > self.nodes[n].log.len();
+        let hidden = others().any(|other| self.nodes[other].up && !self.reaches(n, other));
+        if hidden || others().any(fresher) {
+            Start::Wait
+        } else {
+            Start::Resume
+        }
+    }
+
+    pub fn lose_data(&mut self, n: usize) {
+        let lineage = self.fresh();
+        let node = &mut self.nodes[n];
+        node.log.clear();
+        (node.lineage, node.second) = (lineage, lineage);
+    }
+
+    pub fn come_back(&mut self, n: usize) {
+        let start = self.start_of(n);
+        (self.nodes[n].wrapped, self.nodes[n].bereaved) = (true, false);
+        let role = match start {
+            Start::Wait => return,
+            Start::Promote(warrant) => return self.start(n, warrant),
+            Start::Replica(of) => Role::Replica(of),
+            Start::Resume => Role::Master,
+        };
+        let (life, lineage, known) = (self.fresh(), self.fresh(), self.zk.record());
+        let until = self.now + LEASE;
+        if role == Role::Master {
+            // It is claimed first: whoever looked before that finds another version.
+            self.zk.state.phase = Phase::Claimed;
+            self.zk.state_version += 1;
+        }
+        let node = &mut self.nodes[n];
+        node.role = role;
+        match role {
+            Role::Replica(_) | Role::Fenced => {}
+            Role::Master => {
+                (node.second, node.lineage) = (node.lineage, lineage);
+                (node.epoch, node.until) = (known.0, until);
+            }
+        }
+        (node.up, node.life, node.paused, node.known) = (true, life, None, known);
+    }
+}
