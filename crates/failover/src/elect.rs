@@ -1,6 +1,6 @@
 //! Asking every Sentinel for its vote.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use topology::{Epoch, RunId};
 use tracing::debug;
@@ -18,7 +18,6 @@ pub(crate) fn new_id() -> RunId {
 
 /// Holds one election. Each Sentinel is asked about the master that it holds for one, as it votes only for that.
 pub(crate) async fn elect(links: &Links, view: &View, epoch: Epoch, id: &RunId) -> Votes {
-    let asked_at = Instant::now();
     let needed = majority(view.known_sentinels(), view.quorum());
     let ask = view.reports().map(|(sentinel, report)| async move {
         let vote = async {
@@ -43,6 +42,6 @@ pub(crate) async fn elect(links: &Links, view: &View, epoch: Epoch, id: &RunId) 
     Votes {
         epoch,
         granted,
-        age: asked_at.elapsed(),
+        age: Duration::ZERO,
     }
 }

@@ -117,14 +117,19 @@ impl<'a> Run<'a> {
             Step::Stop(why) => Some(Outcome::Stopped(why)),
             Step::Wait { at_most, why } => self.wait(at_most, why).await,
             Step::Elect { epoch } => {
-                self.voted_at = Some(Instant::now());
                 let links = &self.mover.links;
                 let nodes = probe_all(
                     links,
                     view.nodes.keys().cloned().collect(),
                     lost(&self.attempt.warrant),
                 );
-                let (votes, nodes) = tokio::join!(elect(links, view, epoch, &self.id), nodes);
+                let votes = async {
+                    let votes = elect(links, view, epoch, &self.id).await;
+                    // A Sentinel may have renewed the master's lease until it voted, and the last one counts.
+                    (votes, Instant::now())
+                };
+                let ((votes, voted_at), nodes) = tokio::join!(votes, nodes);
+                self.voted_at = Some(voted_at);
                 // Who is fit is read after the votes; all else is guarded by the versions that it was read at.
                 self.view = Some(View {
                     nodes,

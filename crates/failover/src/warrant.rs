@@ -146,6 +146,6 @@ pub struct Votes {
     pub epoch: Epoch,
     /// How many Sentinels voted for us.
     pub granted: usize,
-    /// How long ago the first of them was asked.
+    /// How long ago the last of them was given, or later: until then a Sentinel may have renewed the master's lease.
     pub age: Duration,
 }
