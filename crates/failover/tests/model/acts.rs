@@ -88,7 +88,12 @@ impl World {
         view.nodes = (0..HOSTS)
             .map(|n| (names::node(n), self.probe(host, n)))
             .collect();
+        let now = self.now;
+        let early = self.rules.broken == Broken::CountsFromTheFirstVote;
         let mover = self.mover(host);
+        if !early {
+            mover.asked_at = now;
+        }
         mover.seen = Some(view.into());
         mover.attempt.elections += 1;
         mover.attempt.votes = Some(Votes {

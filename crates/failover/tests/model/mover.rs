@@ -75,6 +75,7 @@ pub struct Mover {
     pub id: u16,
     pub stage: Stage,
     pub attempt: Attempt,
+    /// Since when the votes count.
     pub asked_at: Tick,
     /// When this stage began.
     pub since: Tick,

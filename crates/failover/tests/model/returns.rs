@@ -62,7 +62,11 @@ impl World {
         if recorded != n {
             return Start::Replica(recorded);
         }
-        let fresher = |other: usize| holds(other) && self.nodes[other].log.len() > self.nodes[n].log.len();
+        let fresher = |other: usize| {
+            holds(other)
+                && self.nodes[other].priority > 0
+                && self.nodes[other].log.len() > self.nodes[n].log.len()
+        };
         let hidden = others().any(|other| self.nodes[other].up && !self.reaches(n, other));
         if hidden || others().any(fresher) {
             Start::Wait

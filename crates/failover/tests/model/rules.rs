@@ -9,6 +9,8 @@ pub enum Broken {
     No,
     /// Nobody is asked for votes; all count as given.
     SkipsTheVote,
+    /// Votes are as old as the first question, not as the last answer.
+    CountsFromTheFirstVote,
     /// Every lease counts as over.
     IgnoresTheLease,
     /// What is written to ZooKeeper does not depend on what was read.
