@@ -15,7 +15,8 @@ impl World {
             epoch,
             ..
         } = *decided;
-        if self.writable(replaces) {
+        // A Sentinel that was elected later may have promoted that one again: epochs settle it.
+        if self.writable(replaces) && self.nodes[replaces].epoch < epoch {
             self.breaks(format!(
                 "node {candidate} was promoted at epoch {epoch} beside node {replaces}, which takes writes ({warrant})"
             ));
