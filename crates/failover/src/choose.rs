@@ -1,9 +1,11 @@
 //! Which replica becomes master: Sentinel's order within the master's lineage, and with `quorum` durability never one that may
 //! lack a confirmed write.
 
-use topology::{Addr, Candidate, Exclusion, Lineage, LinkStatus, ReplicationId, Role, rank};
+use std::cmp::Reverse;
 
-use crate::View;
+use topology::{Addr, Candidate, Exclusion, Lineage, LinkStatus, Ranking, ReplicationId, Role, rank};
+
+use crate::{Attempt, View};
 
 /// What a client may rely on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -14,6 +16,9 @@ pub enum Durability {
     /// A write that a client confirmed with `WAIT <majority>` survives: nobody is promoted before enough nodes are seen.
     Quorum,
 }
+
+/// Seconds by which a replica's link may have broken before another's, and it still counts as its equal.
+const STALE_S: u64 = 10;
 
 /// The answer, with every node that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +53,14 @@ pub enum WhyNoChoice {
         /// Those that are known and do not answer.
         missing: Vec<Addr>,
     },
+    /// DURABILITY=quorum: who may be promoted lacks what another has, and that may be a confirmed write.
+    #[error("{best} lacks what {ahead} has, which cannot be promoted (DURABILITY=quorum)")]
+    OthersHaveMore {
+        /// The best that may be promoted.
+        best: Addr,
+        /// One that has more, and has priority 0 or did not become master when it was told to.
+        ahead: Addr,
+    },
 }
 
 fn listed(excluded: &[(Addr, Exclusion)]) -> String {
@@ -79,17 +92,19 @@ pub(crate) fn replicas_to_see(group_size: usize) -> usize {
     (replicas + 1).saturating_sub(waited_for).max(1)
 }
 
-/// Chooses among the nodes that answer as replicas, without `replaced` and without those in `failed`.
+/// Chooses among the nodes that answer as replicas, without `replaced` and without those that have failed in this attempt.
 pub(crate) fn choose(
     view: &View,
     replaced: &Addr,
-    failed: &std::collections::BTreeSet<Addr>,
+    attempt: &Attempt,
     durability: Durability,
 ) -> Result<Choice, WhyNoChoice> {
     let lineage = view
         .recorded
         .as_ref()
-        .and_then(|(state, _)| state.known.as_ref().map(|known| known.id.clone()));
+        .and_then(|(state, _)| state.known.as_ref().map(|known| known.id.clone()))
+        // What was confirmed within the lineage may be nowhere else.
+        .filter(|_| !attempt.any_lineage || durability == Durability::Quorum);
     let candidates: Vec<Candidate> = view
         .nodes
         .keys()
@@ -98,7 +113,13 @@ pub(crate) fn choose(
         .collect();
     let candidates = kin(view, candidates, replaced, lineage.as_ref());
     let ranking = rank(&candidates, lineage.as_ref());
-    let with_data = ranking.ordered.len() + priority_zero(&ranking.excluded);
+    let seen = with_data(&ranking, lineage.as_ref());
+    let farthest = seen
+        .iter()
+        .max_by_key(|c| (c.offset, Reverse(&c.addr)))
+        .copied()
+        .cloned();
+    let with_data = seen.len();
     let needed = replicas_to_see(view.group_size);
     if durability == Durability::Quorum && with_data < needed {
         let missing = view
@@ -114,17 +135,11 @@ pub(crate) fn choose(
         });
     }
     let mut ordered = ranking.ordered;
-    ordered.retain(|candidate| !failed.contains(&candidate.addr));
+    ordered.retain(|candidate| !attempt.failed.contains(&candidate.addr));
+    stale_last(view, &mut ordered);
     if durability == Durability::Quorum {
         // The farthest has them all; a preferred but shorter one may lack a confirmed write.
-        ordered.sort_by_key(|c| {
-            (
-                std::cmp::Reverse(c.offset),
-                c.priority,
-                c.run_id.clone(),
-                c.addr.clone(),
-            )
-        });
+        ordered.sort_by_key(|c| (Reverse(c.offset), c.priority, c.run_id.clone(), c.addr.clone()));
     }
     if ordered.is_empty() {
         let excluded = ranking
@@ -135,6 +150,12 @@ pub(crate) fn choose(
         return Err(WhyNoChoice::Nobody { excluded });
     }
     let candidate = ordered.remove(0);
+    if durability == Durability::Quorum
+        && let Some(ahead) = farthest.filter(|farthest| farthest.offset > candidate.offset)
+    {
+        let (best, ahead) = (candidate.addr, ahead.addr);
+        return Err(WhyNoChoice::OthersHaveMore { best, ahead });
+    }
     Ok(Choice {
         candidate,
         behind: ordered,
@@ -142,11 +163,27 @@ pub(crate) fn choose(
     })
 }
 
-fn priority_zero(excluded: &[(Candidate, Exclusion)]) -> usize {
-    excluded
+/// A replica whose link broke long before the others' lacks what they have, whatever its priority: Sentinel leaves it out.
+fn stale_last(view: &View, ordered: &mut [Candidate]) {
+    let down = |candidate: &Candidate| {
+        let snapshot = view.snapshot(&candidate.addr);
+        snapshot.map_or(0, |snapshot| snapshot.replication.link_down_s)
+    };
+    let least = ordered.iter().map(down).min().unwrap_or(0);
+    ordered.sort_by_key(|candidate| down(candidate) > least + STALE_S);
+}
+
+/// Those whose data counts: they are of the lineage, whether they may become master or not.
+fn with_data<'a>(ranking: &'a Ranking, lineage: Option<&ReplicationId>) -> Vec<&'a Candidate> {
+    let vetoed = ranking.excluded.iter().filter(|(candidate, why)| {
+        let ours = lineage.is_none_or(|id| candidate.lineage.includes(id));
+        *why == Exclusion::PriorityZero && candidate.usable && ours
+    });
+    ranking
+        .ordered
         .iter()
-        .filter(|(candidate, why)| *why == Exclusion::PriorityZero && candidate.usable)
-        .count()
+        .chain(vetoed.map(|(candidate, _)| candidate))
+        .collect()
 }
 
 /// Who follows the master that is replaced has replicated from it, whatever lineage was recorded when. But where anybody is known to
@@ -200,3 +237,6 @@ fn candidate(view: &View, addr: &Addr, recorded: Option<&ReplicationId>) -> Opti
         usable: holds && !replication.syncing,
     })
 }
+
+#[cfg(test)]
+mod tests;

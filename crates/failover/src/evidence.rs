@@ -112,29 +112,4 @@ pub fn warrant(seen: &Evidence) -> Result<Warrant, NoWarrant> {
 pub const PING_PATIENCE: Duration = Duration::from_millis(300);
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_refusal_needs_the_sentinels_word_where_there_are_any() {
-        for (sentinels, lost_by, refused, expected) in [
-            (3, 2, 2, Ok(())),
-            (3, 1, 2, Err(NoWarrant::SentinelsReachIt)),
-            (3, 2, 1, Err(NoWarrant::RefusedOnce)),
-            (0, 0, 2, Ok(())),
-        ] {
-            let seen = Evidence {
-                master: "10.0.0.1:6379".parse().unwrap(),
-                last: LastTry::Refused,
-                refused,
-                sentinels,
-                quorum: 1,
-                lost_by,
-                silent_for: 0,
-                down_by: 0,
-                lease: None,
-            };
-            assert_eq!(warrant(&seen).map(drop), expected, "{seen:?}");
-        }
-    }
-}
+mod tests;

@@ -7,20 +7,18 @@ use registry::{LockGuard, Version};
 use tokio::time::sleep;
 use topology::{Addr, Epoch, MasterRecord};
 use tracing::{info, warn};
-use zkpaths::{Cause, Failover, Further, Phase, RecordedMaster, State, Timings};
+use zkpaths::{Cause, Failover, Phase, State, Timings};
 
 use crate::choose::Choice;
 use crate::look::now_ms;
 use crate::mover::Mover;
-use crate::record::{RecordError, intent, publish, record_intent, settled};
+use crate::record::{RecordError, intent, publish, record_intent, restored, settled};
 use crate::run::millis;
 use crate::view::View;
 use crate::warrant::Warrant;
 use crate::{journal, promote};
 
 /// A SLAVEOF that a Sentinel sent before it voted may arrive this late.
-/// So long after a promotion a replica of ours is one by a command that was late.
-const SOON: Duration = Duration::from_secs(1);
 const LATE: Duration = Duration::from_millis(250);
 const PUBLISH_TRIES: u32 = 4;
 
@@ -47,7 +45,7 @@ impl Promotion<'_> {
     fn state(&self, before: &State) -> State {
         let cause = self.warrant.cause(&before.cause);
         let candidate = &self.choice.candidate.addr;
-        intent(before, candidate, self.replaces, self.epoch, cause)
+        intent(before, candidate, self.replaces, self.epoch, cause, now_ms())
     }
 
     /// Records the intent.
@@ -109,20 +107,29 @@ impl Promotion<'_> {
         }
     }
 
+    /// Whether the record still names this master as of this epoch, under our lock.
+    async fn is_recorded(&self, record: &MasterRecord) -> bool {
+        let registry = &self.mover.registry;
+        let node = registry.read(&registry.tree().state()).await.ok().flatten();
+        let state = node.and_then(|node| State::decode(&node.data).ok().flatten());
+        state.is_some_and(|state| state.record() == *record) && !*self.guard.lost().borrow()
+    }
+
     /// What may take its time: late commands, Sentinels that did not hear, the history.
-    pub(crate) async fn follow_up(&self, done: &Done, votes: usize, promoted: Instant) {
+    pub(crate) async fn follow_up(&self, done: &Done, votes: usize) {
         let Mover { links, by, .. } = self.mover;
         let record = &done.record;
         sleep(LATE).await;
         match promote::is_master(links, &record.addr).await {
             Ok(true) => {}
-            // What comes much later is somebody else's decision.
-            Ok(false) if *self.guard.lost().borrow() || promoted.elapsed() > SOON => {
-                warn!(master = %record.addr, "somebody has made the new master a replica; left to whoever did");
+            Ok(false) if !self.is_recorded(record).await => {
+                info!(master = %record.addr, "somebody has moved the role on since; left alone");
             }
             Ok(false) => {
                 warn!(master = %record.addr, "a late command had made it a replica; promoted again");
-                if let Err(reason) = promote::promote(links, &record.addr).await {
+                if let Err(reason) =
+                    promote::promote(links, &record.addr, &self.choice.candidate.run_id).await
+                {
                     warn!(master = %record.addr, reason = %reason, "not promoted again; its wrapper will");
                 }
             }
@@ -224,18 +231,7 @@ pub(crate) async fn undo(
     let (Some((state, version)), Some(snapshot)) = (&view.recorded, view.snapshot(master)) else {
         return Err(RecordError::Outrun);
     };
-    let restored = State {
-        epoch,
-        master: RecordedMaster {
-            addr: master.clone(),
-            run_id: None,
-        },
-        cause: Cause::Repair,
-        since_ms: now_ms(),
-        further: Further::default(),
-        ..state.clone()
-    };
-    let restored = settled(&restored, snapshot);
+    let restored = restored(state, master, snapshot, epoch, now_ms());
     publish(&mover.registry, &restored, *version, Some(guard)).await?;
     let record = restored.record();
     promote::announce_to_all(&mover.links, view, &record).await;

@@ -34,7 +34,7 @@ pub use links::Links;
 pub use mover::{Checkpoint, Deadlines, Hook, Mover};
 pub use outcome::{MoveError, Moved, OldMaster, Outcome};
 pub use plan::{LEASE_MARGIN, plan};
-pub use record::{RecordError, publish};
+pub use record::{RecordError, intent, intent_writes, publish, publish_writes, restored, settled};
 pub use step::{Step, Stop, Wait};
 pub use tally::majority;
 pub use view::{LeaseSeen, SentinelView, Takes, View};

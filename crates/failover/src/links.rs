@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use instance::{Dialer, LastingSentinel};
+use instance::{Dialer, LastingSentinel, Probe};
 use topology::Addr;
 
 use crate::Takes;
+use crate::look::probe_all;
 
 /// How long the outcome of a self-test is believed.
 const TESTED_FOR: Duration = Duration::from_secs(60);
@@ -48,10 +49,21 @@ impl Links {
         link.sentinel.clone()
     }
 
-    /// Forgets every Sentinel that is not registered any more.
+    /// Forgets every Sentinel but these.
     pub(crate) fn keep(&self, registered: &BTreeSet<Addr>) {
         let mut links = self.sentinels.lock().unwrap_or_else(PoisonError::into_inner);
         links.retain(|addr, _| registered.contains(addr));
+    }
+
+    /// The Sentinels that were registered last and do not refuse connections now.
+    pub(crate) async fn still_there(&self) -> BTreeSet<Addr> {
+        let known: BTreeSet<Addr> = {
+            let links = self.sentinels.lock().unwrap_or_else(PoisonError::into_inner);
+            links.keys().cloned().collect()
+        };
+        let probes = probe_all(self, known, None).await;
+        let there = probes.into_iter().filter(|(_, probe)| *probe != Probe::Refused);
+        there.map(|(addr, _)| addr).collect()
     }
 
     /// What the last self-test of a Sentinel said, if it is not too old.

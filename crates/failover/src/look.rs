@@ -47,7 +47,11 @@ pub(crate) async fn look(
     warrant: &Warrant,
     since: &mut Option<LeaseSince>,
 ) -> Result<View, RegistryError> {
-    let recorded = read(registry, name).await?;
+    let mut recorded = read(registry, name).await?;
+    if recorded.sentinels.is_empty() {
+        // Their wrappers may have lost ZooKeeper, all of them, and the Sentinels go on.
+        recorded.sentinels = links.still_there().await;
+    }
     links.keep(&recorded.sentinels);
     let enough = recorded.sentinels.len() / 2 + 1;
     let asked = recorded
@@ -77,18 +81,42 @@ pub(crate) async fn look(
         Some(_) => remembered + 1,
         None => remembered,
     };
+    let sentinels: Vec<SentinelView> = sentinels.into_iter().map(|(sentinel, _)| sentinel).collect();
+    let unheard = match warrant {
+        Warrant::Returned { .. } => unheard(links, &recorded.sentinels, &sentinels).await,
+        Warrant::Died { .. }
+        | Warrant::Refused { .. }
+        | Warrant::LeaseOver { .. }
+        | Warrant::Handover { .. }
+        | Warrant::Unfinished => 0,
+    };
     let lease = recorded.lease.map(|(lease, version)| seen(lease, version, since));
     let now = now_ms();
     Ok(View {
         name: name.clone(),
         recorded: recorded.state,
         registered_sentinels: recorded.sentinels.len(),
-        sentinels: sentinels.into_iter().map(|(sentinel, _)| sentinel).collect(),
+        sentinels,
         nodes,
         lease,
         paused: recorded.pause.filter(|pause| pause.holds(now)),
         group_size,
+        unheard,
     })
+}
+
+/// The Sentinels that are registered or counted by others, have not answered, and are not known to be dead.
+async fn unheard(links: &Links, registered: &BTreeSet<Addr>, answered: &[SentinelView]) -> usize {
+    let counted = answered
+        .iter()
+        .flat_map(|sentinel| sentinel.peers.iter().map(|peer| &peer.addr));
+    let silent: BTreeSet<Addr> = counted
+        .chain(registered)
+        .filter(|addr| !answered.iter().any(|sentinel| sentinel.addr == **addr))
+        .cloned()
+        .collect();
+    let probes = probe_all(links, silent, None).await;
+    probes.values().filter(|probe| **probe != Probe::Refused).count()
 }
 
 fn seen(lease: Lease, version: Version, since: &mut Option<LeaseSince>) -> LeaseSeen {

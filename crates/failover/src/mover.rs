@@ -16,7 +16,7 @@ use crate::look::{LeaseSince, look};
 use crate::outcome::{MoveError, Outcome};
 use crate::run::Run;
 use crate::view::View;
-use crate::warrant::Warrant;
+use crate::warrant::{Attempt, Warrant};
 
 /// A look that is older than this when the lock is ours was made while somebody else held it.
 const FRESH: Duration = Duration::from_millis(30);
@@ -66,6 +66,7 @@ pub struct Mover {
     /// For tests.
     pub hook: Option<Hook>,
     since: Arc<Mutex<Option<LeaseSince>>>,
+    any_lineage: bool,
 }
 
 impl fmt::Debug for Mover {
@@ -94,6 +95,17 @@ impl Mover {
             durability,
             hook: None,
             since: Arc::default(),
+            any_lineage: false,
+        }
+    }
+
+    /// The same, for a group of which nobody with the recorded lineage has come back in its time: whoever holds data is promoted.
+    /// Not with `quorum` durability, which would break its promise.
+    #[must_use]
+    pub fn of_any_lineage(&self) -> Self {
+        Self {
+            any_lineage: true,
+            ..self.clone()
         }
     }
 
@@ -129,7 +141,7 @@ impl Mover {
             Err(_) => return Outcome::Failed(MoveError::Deadline(deadlines.whole)),
         };
         let first = first.filter(|_| seen_at.elapsed() < FRESH);
-        let mut run = Run::new(self, &guard, warrant, since, first);
+        let mut run = Run::new(self, &guard, self.attempt(warrant), since, until, first);
         let outcome = timeout_at(until, Box::pin(run.finish_it()))
             .await
             .unwrap_or(Outcome::Failed(MoveError::Deadline(deadlines.whole)));
@@ -141,6 +153,13 @@ impl Mover {
             return Outcome::Failed(MoveError::Disobeyed);
         }
         outcome
+    }
+
+    fn attempt(&self, warrant: Warrant) -> Attempt {
+        Attempt {
+            any_lineage: self.any_lineage,
+            ..Attempt::new(warrant)
+        }
     }
 
     pub(crate) async fn look(&self, warrant: &Warrant) -> Result<View, RegistryError> {

@@ -50,13 +50,6 @@ pub enum Outcome {
     Failed(MoveError),
 }
 
-impl Outcome {
-    /// A handover whose pause is nearly over.
-    pub(crate) fn late() -> Self {
-        Self::NotReady("the writes were held back for too long already".to_owned())
-    }
-}
-
 /// An attempt that could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum MoveError {

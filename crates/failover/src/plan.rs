@@ -19,6 +19,10 @@ pub const LEASE_MARGIN: Duration = Duration::from_millis(250);
 /// How many elections one attempt holds before it leaves the role to the Sentinels.
 const ELECTIONS: u32 = 3;
 
+/// Votes that are older are asked for anew: after 10 s a vote no longer keeps the Sentinels from standing in for a master's lease (0007),
+/// and what is decided on them still takes its time.
+const VOTES_HOLD: Duration = Duration::from_secs(5);
+
 /// Decides. `durability` is the group's promise to its clients.
 pub fn plan(view: &View, attempt: &Attempt, durability: Durability) -> Step {
     let Some((state, _)) = &view.recorded else {
@@ -40,18 +44,18 @@ pub fn plan(view: &View, attempt: &Attempt, durability: Durability) -> Step {
     }
     // No election for nobody: it would keep the Sentinels from holding one. Who is fit is looked at again after the votes.
     if attempt.votes.is_none()
-        && let Err(why) = choose(view, &replaces, &attempt.failed, durability)
+        && let Err(why) = choose(view, &replaces, attempt, durability)
     {
         return Step::Stop(Stop::NoCandidate(why));
     }
-    let epoch = match elected(view, attempt, &replaces) {
+    let epoch = match elected(view, state, attempt, &replaces, durability) {
         Ok(epoch) => epoch,
         Err(step) => return step,
     };
     if let Some(step) = lease_runs(view, state, attempt, &replaces) {
         return step;
     }
-    let choice = match choose(view, &replaces, &attempt.failed, durability) {
+    let choice = match choose(view, &replaces, attempt, durability) {
         Ok(choice) => choice,
         Err(why) => return Step::Stop(Stop::NoCandidate(why)),
     };
@@ -161,13 +165,24 @@ fn sentinels_are_moving_it(view: &View) -> Option<Step> {
 }
 
 /// The epoch in which we were elected, or how to become so.
-fn elected(view: &View, attempt: &Attempt, replaces: &Addr) -> Result<Epoch, Step> {
+fn elected(
+    view: &View,
+    state: &State,
+    attempt: &Attempt,
+    replaces: &Addr,
+    durability: Durability,
+) -> Result<Epoch, Step> {
     let cut_off_or_dead = matches!(attempt.warrant, Warrant::LeaseOver { .. } | Warrant::Unfinished);
     match tally(view, attempt.votes) {
         Election::NobodyVotes if cut_off_or_dead => Err(Step::Stop(Stop::NobodyVotes)),
         Election::NobodyVotes => Ok(view.next_epoch()),
-        // It is us who would be master, and we are not: no master lives that a minority could overrule.
-        Election::TooFew { .. } if matches!(attempt.warrant, Warrant::Returned { .. }) => {
+        // It is us who would be master, and we are not: no master lives that a minority could overrule, unless those that are not heard
+        // have chosen one.
+        Election::TooFew { .. }
+            if matches!(attempt.warrant, Warrant::Returned { .. })
+                && view.unheard == 0
+                && durability == Durability::Async =>
+        {
             Err(Step::AskSentinel {
                 replaces: replaces.clone(),
             })
@@ -179,11 +194,29 @@ fn elected(view: &View, attempt: &Attempt, replaces: &Addr) -> Result<Epoch, Ste
         Election::Lost { .. } if attempt.elections < ELECTIONS => Err(election(view, attempt, replaces)),
         Election::Lost { granted, needed } => Err(Step::Stop(Stop::NotElected { granted, needed })),
         Election::Won => match attempt.votes {
-            Some(votes) if view.next_epoch() <= votes.epoch.next() => Ok(votes.epoch),
-            // Somebody was elected after us.
+            // An epoch that is recorded already, by us and without an answer, names its candidate for ever.
+            Some(votes)
+                if view.next_epoch() <= votes.epoch.next()
+                    && state.epoch < votes.epoch
+                    && votes.age < votes_hold(view) =>
+            {
+                Ok(votes.epoch)
+            }
+            // Somebody was elected after us, or we were too long ago.
             Some(_) | None => Err(election(view, attempt, replaces)),
         },
     }
+}
+
+/// How long votes count; longer than is waited for with them.
+fn votes_hold(view: &View) -> Duration {
+    let waited = view
+        .lease
+        .as_ref()
+        .map(|seen| seen.lease.by_sentinels() + 2 * LEASE_MARGIN);
+    waited.map_or(VOTES_HOLD, |waited| {
+        VOTES_HOLD.max(waited + Duration::from_secs(1))
+    })
 }
 
 fn election(view: &View, attempt: &Attempt, replaces: &Addr) -> Step {
@@ -212,8 +245,8 @@ fn election(view: &View, attempt: &Attempt, replaces: &Addr) -> Step {
 /// What must be waited for before anyone is promoted beside a master that may live. A lease that is not there, or another's, proves
 /// nothing.
 fn lease_runs(view: &View, state: &State, attempt: &Attempt, replaces: &Addr) -> Option<Step> {
-    if !attempt.warrant.rests_on_the_lease(&state.cause) || view.nodes.get(replaces) == Some(&Probe::Refused)
-    {
+    let seen = view.nodes.get(replaces);
+    if !attempt.warrant.rests_on_the_lease(&state.cause, seen) || seen == Some(&Probe::Refused) {
         return None;
     }
     let replaced = match &state.replaces {
@@ -221,7 +254,7 @@ fn lease_runs(view: &View, state: &State, attempt: &Attempt, replaces: &Addr) ->
         Some(_) | None => &state.master,
     };
     let Some(seen) = view.lease.as_ref().filter(|seen| seen.lease.covers(replaced)) else {
-        if down_by_majority(view) {
+        if down_by_majority(view, replaces) {
             return None;
         }
         return Some(Step::Stop(Stop::NoLease(replaces.clone())));
@@ -239,10 +272,10 @@ fn lease_runs(view: &View, state: &State, attempt: &Attempt, replaces: &Addr) ->
 
 /// Without a lease the Sentinels' own timeout is the last resort, as it is where there is nothing of ours: at this moment they
 /// would promote somebody themselves.
-fn down_by_majority(view: &View) -> bool {
+fn down_by_majority(view: &View, master: &Addr) -> bool {
     let down = view
         .reports()
-        .filter(|(_, report)| report.flags.subjectively_down);
+        .filter(|(_, report)| report.record.addr == *master && report.flags.subjectively_down);
     down.count() >= crate::majority(view.known_sentinels(), view.quorum())
 }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use instance::{InstanceError, Snapshot};
-use topology::{Addr, MasterRecord, Role};
+use tokio::time::timeout;
+use topology::{Addr, MasterRecord, Role, RunId};
 use tracing::{info, warn};
 
 use crate::announce::announce;
@@ -19,6 +20,12 @@ pub(crate) enum PromoteError {
     Command(#[source] InstanceError),
     #[error("it took REPLICAOF NO ONE but answers as a replica")]
     StillReplica,
+    #[error("it was not reached")]
+    NotAsked(#[source] InstanceError),
+    #[error("it did not answer within {COMMAND_DEADLINE:?}")]
+    Silent,
+    #[error("its process is another by now, and may have lost its data")]
+    Restarted,
 }
 
 impl PromoteError {
@@ -28,14 +35,27 @@ impl PromoteError {
     }
 }
 
-/// `REPLICAOF NO ONE`, confirmed by what it then says of itself.
-pub(crate) async fn promote(links: &Links, candidate: &Addr) -> Result<Snapshot, PromoteError> {
-    let told = async {
+/// `REPLICAOF NO ONE` to the process that was chosen, confirmed by what it then says of itself. One connection is one process: nothing
+/// can be restarted between the question and the command.
+pub(crate) async fn promote(
+    links: &Links,
+    candidate: &Addr,
+    run_id: &RunId,
+) -> Result<Snapshot, PromoteError> {
+    let found = async {
         let redis = links.dialer().redis_within(candidate, COMMAND_DEADLINE).await?;
-        redis.promote().await?;
-        redis.snapshot().await
+        let found = redis.snapshot().await?;
+        Ok::<_, InstanceError>((redis, found.run_id))
     };
-    let snapshot = told.await.map_err(PromoteError::Command)?;
+    let found = timeout(COMMAND_DEADLINE, found).await;
+    let (redis, found) = found
+        .map_err(|_| PromoteError::Silent)?
+        .map_err(PromoteError::NotAsked)?;
+    if found != *run_id {
+        return Err(PromoteError::Restarted);
+    }
+    redis.promote().await.map_err(PromoteError::Command)?;
+    let snapshot = redis.snapshot().await.map_err(PromoteError::Command)?;
     match snapshot.replication.role {
         Role::Master => Ok(snapshot),
         Role::Replica { .. } => Err(PromoteError::StillReplica),
@@ -92,15 +112,19 @@ pub(crate) async fn repoint(links: &Links, view: &View, master: &Addr, old: &Add
     let moved = others.map(|addr| async move {
         let moved = async {
             let redis = links.dialer().redis_within(addr, COMMAND_DEADLINE).await?;
+            // A Sentinel may have made it master since it was looked at; then it is for the epochs to say who follows whom.
             if redis.role().await? == Role::Master {
                 return Ok(false);
             }
             redis.follow_master(master).await.map(|()| true)
         };
         match moved.await {
-            Ok(false) => warn!(node = %addr, %master, "another master; left to the record"),
+            Ok(false) => warn!(master = %addr, "somebody has made it master meanwhile; left alone"),
             Ok(true) => info!(replica = %addr, %master, "replica pointed at the new master"),
-            Err(error) => warn!(replica = %addr, reason = %error, "replica not moved; its wrapper will"),
+            Err(error) => {
+                let error: InstanceError = error;
+                warn!(replica = %addr, reason = %error, "replica not moved; its wrapper will");
+            }
         }
     });
     join_all(moved).await;

@@ -1,13 +1,12 @@
 //! The writes to ZooKeeper. Each is a compare-and-set on what the decision was based on, and is only committed while the
-//! failover lock is ours.
+//! failover lock is ours. What is written is a pure function of what was seen, so that the model test commits the same.
 
 use instance::Snapshot;
 use registry::{CommitError, Expected, LockGuard, Registry, RegistryError, Version, Write};
 use topology::{Addr, Epoch};
-use zkpaths::{Cause, Further, Known, Phase, RecordedMaster, State, encode_master};
+use zkpaths::{Cause, Further, Known, Phase, RecordedMaster, State, Tree, ZkPath, encode_master};
 
 use crate::Warrant;
-use crate::look::now_ms;
 use crate::view::{LeaseSeen, View};
 
 /// A record could not be written.
@@ -38,8 +37,15 @@ impl From<RegistryError> for RecordError {
     }
 }
 
-/// The record of an intent: nobody answers as this master yet, so `/redis/master` stays as it is.
-pub(crate) fn intent(before: &State, candidate: &Addr, replaces: &Addr, epoch: Epoch, cause: Cause) -> State {
+/// The record of an intent: nobody answers as this master yet, so `/redis/master` stays as it is. `since_ms` counts from 1970.
+pub fn intent(
+    before: &State,
+    candidate: &Addr,
+    replaces: &Addr,
+    epoch: Epoch,
+    cause: Cause,
+    since_ms: u64,
+) -> State {
     let replaced = match before.phase {
         Phase::Promoting if before.master.addr != *replaces => before.replaces.clone(),
         Phase::Claimed | Phase::Promoting | Phase::Settled | Phase::Other(_) => Some(before.master.clone()),
@@ -52,27 +58,26 @@ pub(crate) fn intent(before: &State, candidate: &Addr, replaces: &Addr, epoch: E
         },
         phase: Phase::Promoting,
         cause,
-        since_ms: now_ms(),
+        since_ms,
         replaces: replaced,
         further: Further::default(),
         ..before.clone()
     }
 }
 
-/// Writes the intent. Where the master may live, a lease that was renewed since the look makes it fail.
-pub(crate) async fn record_intent(
-    registry: &Registry,
-    guard: &LockGuard,
+/// The transaction of an intent, under the lock that is held by `lock`. Where the master may live, a lease that was renewed since the
+/// look makes it fail. `None`: nothing is recorded that it could move on.
+pub fn intent_writes(
+    tree: &Tree,
+    lock: &ZkPath,
     view: &View,
     state: &State,
     warrant: &Warrant,
-) -> Result<Version, RecordError> {
-    let Some((before, version)) = &view.recorded else {
-        return Err(RecordError::Outrun);
-    };
-    let tree = registry.tree();
+) -> Option<Vec<Write>> {
+    let (before, version) = view.recorded.as_ref()?;
+    let replaced = state.replaces.as_ref();
     let mut writes = vec![
-        held(guard),
+        held(lock),
         Write::Set {
             path: tree.state(),
             data: state.encode(),
@@ -80,19 +85,36 @@ pub(crate) async fn record_intent(
         },
     ];
     if let Some(LeaseSeen { version, .. }) = &view.lease
-        && warrant.rests_on_the_lease(&before.cause)
+        && warrant.rests_on_the_lease(&before.cause, replaced.and_then(|old| view.nodes.get(&old.addr)))
     {
         writes.push(Write::Check {
             path: tree.lease(),
             expected: Expected::Version(*version),
         });
     }
+    Some(writes)
+}
+
+/// Writes the intent, and returns the version that the record has then.
+pub(crate) async fn record_intent(
+    registry: &Registry,
+    guard: &LockGuard,
+    view: &View,
+    state: &State,
+    warrant: &Warrant,
+) -> Result<Version, RecordError> {
+    let (Some((_, version)), Some(writes)) = (
+        &view.recorded,
+        intent_writes(registry.tree(), guard.path(), view, state, warrant),
+    ) else {
+        return Err(RecordError::Outrun);
+    };
     registry.commit(&writes).await?;
     Ok(Version(version.0.wrapping_add(1)))
 }
 
 /// The completed record of a master that has answered as one.
-pub(crate) fn settled(before: &State, snapshot: &Snapshot) -> State {
+pub fn settled(before: &State, snapshot: &Snapshot) -> State {
     State {
         master: RecordedMaster {
             addr: before.master.addr.clone(),
@@ -108,6 +130,34 @@ pub(crate) fn settled(before: &State, snapshot: &Snapshot) -> State {
     }
 }
 
+/// The record by which an intent is taken back: the old master is one again, as of a later epoch, as one epoch never names two.
+/// `since_ms` counts from 1970.
+pub fn restored(before: &State, master: &Addr, snapshot: &Snapshot, epoch: Epoch, since_ms: u64) -> State {
+    let restored = State {
+        epoch,
+        master: RecordedMaster {
+            addr: master.clone(),
+            run_id: None,
+        },
+        cause: Cause::Repair,
+        since_ms,
+        further: Further::default(),
+        ..before.clone()
+    };
+    settled(&restored, snapshot)
+}
+
+/// The transaction of a settled state and the contract znodes that follow from it, under the lock if there is one.
+pub fn publish_writes(tree: &Tree, lock: Option<&ZkPath>, state: &State, version: Version) -> Vec<Write> {
+    let data = encode_master(Some(&state.master.addr));
+    let set = |path, data, expected| Write::Set { path, data, expected };
+    let mut writes: Vec<Write> = lock.map(held).into_iter().collect();
+    writes.push(set(tree.state(), state.encode(), Expected::Version(version)));
+    writes.push(set(tree.master(), data.clone(), Expected::Any));
+    writes.push(set(tree.named_master(&state.name), data, Expected::Any));
+    writes
+}
+
 /// Writes a settled state and the contract znodes that follow from it, in one transaction, under the lock if there is one.
 pub async fn publish(
     registry: &Registry,
@@ -117,12 +167,7 @@ pub async fn publish(
 ) -> Result<(), RecordError> {
     let tree = registry.tree();
     let named = tree.named_master(&state.name);
-    let data = encode_master(Some(&state.master.addr));
-    let set = |path, data, expected| Write::Set { path, data, expected };
-    let mut writes: Vec<Write> = guard.map(held).into_iter().collect();
-    writes.push(set(tree.state(), state.encode(), Expected::Version(version)));
-    writes.push(set(tree.master(), data.clone(), Expected::Any));
-    writes.push(set(named.clone(), data, Expected::Any));
+    let writes = publish_writes(tree, guard.map(LockGuard::path), state, version);
     match registry.commit(&writes).await {
         Err(CommitError::Missing { path }) if path == named || path == tree.master() => {
             registry.ensure(&path).await?;
@@ -132,9 +177,9 @@ pub async fn publish(
     }
 }
 
-fn held(guard: &LockGuard) -> Write {
+fn held(lock: &ZkPath) -> Write {
     Write::Check {
-        path: guard.path().clone(),
+        path: lock.clone(),
         expected: Expected::Any,
     }
 }

@@ -1,19 +1,21 @@
 //! One attempt: look, plan, do one step, look again.
 
+mod handing;
+
 use std::time::{Duration, Instant};
 
 use registry::LockGuard;
 use tokio::time::sleep;
-use topology::{Addr, Epoch, MasterRecord, RunId};
-use tracing::{error, info, warn};
+use topology::{Addr, Candidate, Epoch, MasterRecord, RunId};
+use tracing::{info, warn};
 use zkpaths::Timings;
 
 use crate::RecordError;
 use crate::choose::Choice;
-use crate::elect::{elect, new_id};
+use crate::elect::{Polled, elect, new_id};
 use crate::execute::{Promotion, finish, undo};
 use crate::fallback::through_a_sentinel;
-use crate::handover::{HandoverError, Paused};
+use crate::handover::Paused;
 use crate::look::{lost, probe_all};
 use crate::mover::{Checkpoint, Mover};
 use crate::outcome::{MoveError, Moved, OldMaster, Outcome};
@@ -21,12 +23,16 @@ use crate::plan::plan;
 use crate::promote::{chain, promote};
 use crate::step::{Step, Wait};
 use crate::view::View;
-use crate::warrant::{Attempt, Warrant};
+use crate::warrant::Attempt;
 
 /// Between two looks while something is waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// After a lost race or an unconfirmed write.
 const TRIES: u32 = 5;
+/// For a promotion and what becomes of the old master: their caller's deadline must not come in between.
+const TWO_COMMANDS: Duration = Duration::from_millis(600);
+/// An intent that took longer to be recorded is not acted upon without another look. A session outlives it.
+const RECORDED_WITHIN: Duration = Duration::from_secs(2);
 
 /// One attempt, with what is held while it runs.
 pub(crate) struct Run<'a> {
@@ -35,6 +41,8 @@ pub(crate) struct Run<'a> {
     attempt: Attempt,
     id: RunId,
     since: Instant,
+    /// The caller's deadline.
+    until: tokio::time::Instant,
     voted_at: Option<Instant>,
     paused: Option<Paused>,
     /// Whom writes may go to from now on: the old master must not take any more, whatever happens.
@@ -53,16 +61,18 @@ impl<'a> Run<'a> {
     pub(crate) fn new(
         mover: &'a Mover,
         guard: &'a LockGuard,
-        warrant: Warrant,
+        attempt: Attempt,
         since: Instant,
+        until: tokio::time::Instant,
         view: Option<View>,
     ) -> Self {
         Self {
             mover,
             guard,
-            attempt: Attempt::new(warrant),
+            attempt,
             id: new_id(),
             since,
+            until,
             voted_at: None,
             paused: None,
             committed: None,
@@ -122,16 +132,22 @@ impl<'a> Run<'a> {
             Step::Stop(why) => Some(Outcome::Stopped(why)),
             Step::Wait { at_most, why } => self.wait(at_most, why).await,
             Step::Elect { epoch } => {
-                self.voted_at = Some(Instant::now());
                 let links = &self.mover.links;
                 let nodes = probe_all(
                     links,
                     view.nodes.keys().cloned().collect(),
                     lost(&self.attempt.warrant),
                 );
-                let (votes, nodes) = tokio::join!(elect(links, view, epoch, &self.id), nodes);
-                // Who is fit is read after the votes; all else is guarded by the versions that it was read at.
+                let votes = async {
+                    let polled = elect(links, view, epoch, &self.id).await;
+                    // A Sentinel may have renewed the master's lease until it voted, and the last one counts.
+                    (polled, Instant::now())
+                };
+                let ((Polled { votes, sentinels }, voted_at), nodes) = tokio::join!(votes, nodes);
+                self.voted_at = Some(voted_at);
+                // Who is fit is read after the votes, and so are the Sentinels; all else is guarded by the versions that it was read at.
                 self.view = Some(View {
+                    sentinels,
                     nodes,
                     ..view.clone()
                 });
@@ -142,10 +158,7 @@ impl<'a> Run<'a> {
                 self.checkpoint(Checkpoint::Elected).await;
                 None
             }
-            Step::Prepare { candidate } => match self.prepare(&candidate).await {
-                Ok(()) => None,
-                Err(reason) => Some(Outcome::NotReady(reason.to_string())),
-            },
+            Step::Prepare { candidate } => self.prepare(candidate).await,
             Step::Promote {
                 choice,
                 epoch,
@@ -186,23 +199,6 @@ impl<'a> Run<'a> {
         None
     }
 
-    async fn prepare(&mut self, candidate: &Addr) -> Result<(), HandoverError> {
-        let links = &self.mover.links;
-        if let Some(paused) = self.paused.take() {
-            paused.give_up().await;
-        }
-        let Warrant::Handover { master } = &self.attempt.warrant else {
-            return Ok(());
-        };
-        let paused = Paused::begin(links, master).await?;
-        let ready = paused.catch_up(links, candidate).await;
-        self.paused = Some(paused);
-        ready?;
-        self.attempt.prepared = Some(candidate.clone());
-        self.checkpoint(Checkpoint::Prepared).await;
-        Ok(())
-    }
-
     async fn promote(
         &mut self,
         view: &View,
@@ -210,9 +206,10 @@ impl<'a> Run<'a> {
         epoch: Epoch,
         replaces: &Addr,
     ) -> Option<Outcome> {
-        if self.is_late() {
-            return Some(Outcome::late());
+        if let Some(outcome) = self.is_late() {
+            return Some(outcome);
         }
+        let asked = Instant::now();
         let warrant = self.attempt.warrant.clone();
         let plan = Promotion {
             mover: self.mover,
@@ -235,16 +232,17 @@ impl<'a> Run<'a> {
         };
         self.timings.recorded_ms = self.elapsed();
         self.checkpoint(Checkpoint::Recorded).await;
-        if *self.guard.lost().borrow() {
-            return Some(Outcome::Failed(MoveError::LockLost));
+        // The record took its time, or this process stood still: another may have moved on, or the pause be over.
+        if let Some(outcome) = self.is_late() {
+            return Some(outcome);
         }
-        if self.is_late() {
-            // The pause ends by itself; the intent is taken back by whoever looks next.
-            return Some(Outcome::late());
+        if asked.elapsed() > RECORDED_WITHIN || *self.guard.lost().borrow() {
+            warn!("the intent was recorded too long ago to be acted upon; looking again");
+            return None;
         }
-        let promoted = Instant::now();
         self.committed = self.paused.as_ref().map(|_| choice.candidate.addr.clone());
-        let snapshot = match promote(&self.mover.links, &choice.candidate.addr).await {
+        let Candidate { addr, run_id, .. } = &choice.candidate;
+        let snapshot = match promote(&self.mover.links, addr, run_id).await {
             Ok(snapshot) => snapshot,
             Err(reason) if reason.is_open() && self.committed.is_some() => {
                 warn!(replica = %choice.candidate.addr, reason = %chain(&reason), "perhaps promoted; the old master gives way, and it is asked again");
@@ -271,35 +269,13 @@ impl<'a> Run<'a> {
         let (since, timings) = (self.since, self.timings);
         let done = plan.announce(version, &snapshot, since, timings).await;
         self.checkpoint(Checkpoint::Announced).await;
-        plan.follow_up(&done, votes, promoted).await;
+        plan.follow_up(&done, votes).await;
         Some(Outcome::Moved(Box::new(Moved {
             record: done.record,
             from: replaces.clone(),
             timings: done.timings,
             old,
         })))
-    }
-
-    /// Whether so much of the pause is over that it might end before the old master has given way.
-    fn is_late(&self) -> bool {
-        self.paused.as_ref().is_some_and(|paused| !paused.is_fresh())
-    }
-
-    async fn relieve(&mut self, successor: &Addr) -> OldMaster {
-        let Some(paused) = self.paused.take() else {
-            return OldMaster::Gone;
-        };
-        let held_ms = paused.held_for().as_millis();
-        match paused.relieve(&self.mover.links, successor).await {
-            Ok(()) => {
-                info!(master = %successor, elapsed_ms = held_ms, "the old master follows its successor");
-                OldMaster::Relieved
-            }
-            Err(reason) => {
-                error!(reason = %reason, "the old master did not become a replica; it must be ended");
-                OldMaster::Disobeys
-            }
-        }
     }
 
     async fn finish(&mut self, view: &View, record: MasterRecord) -> Option<Outcome> {

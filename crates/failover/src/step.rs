@@ -127,6 +127,7 @@ impl Stop {
             Self::NoLease(_) => "no-lease",
             Self::NoCandidate(WhyNoChoice::Nobody { .. }) => "no-candidate",
             Self::NoCandidate(WhyNoChoice::NotEnoughSeen { .. }) => "not-enough-seen",
+            Self::NoCandidate(WhyNoChoice::OthersHaveMore { .. }) => "others-have-more",
             Self::NotAnnounceable => "not-announceable",
         }
     }

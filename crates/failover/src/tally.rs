@@ -51,3 +51,6 @@ pub(crate) fn tally(view: &View, votes: Option<Votes>) -> Election {
         None => Election::NotHeld,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,6 +27,9 @@ pub struct View {
     pub paused: Option<Pause>,
     /// How many data nodes the group has, the master and those that are away included, as far as anybody remembers.
     pub group_size: usize,
+    /// How many Sentinels that others count neither answer nor refuse, so that they may be moving the role among themselves. Only looked
+    /// for when a master returns.
+    pub unheard: usize,
 }
 
 /// The lease as seen from outside.

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
+use instance::Probe;
 use topology::{Addr, Epoch, RunId};
 use zkpaths::Cause;
 
@@ -68,10 +69,13 @@ impl Warrant {
         }
     }
 
-    /// Whether the master may still be taking writes until its lease is over. An unfinished move rests on what it was begun with.
-    pub fn rests_on_the_lease(&self, recorded: &Cause) -> bool {
+    /// Whether the master may be taking writes until its lease is over, as far as it is seen now. An unfinished move rests on what it
+    /// was begun with.
+    pub fn rests_on_the_lease(&self, recorded: &Cause, seen: Option<&Probe>) -> bool {
         match self {
             Self::LeaseOver { .. } => true,
+            // It may have come back and been cut off while the lock was waited for.
+            Self::Refused { .. } => seen != Some(&Probe::Refused),
             Self::Unfinished => match recorded {
                 // What a newer version took for proof is not known; it may not have been a death.
                 Cause::LeaseOver | Cause::Handover | Cause::Other(_) => true,
@@ -83,7 +87,7 @@ impl Warrant {
                 | Cause::Refused
                 | Cause::Repair => false,
             },
-            Self::Died { .. } | Self::Refused { .. } | Self::Handover { .. } | Self::Returned { .. } => false,
+            Self::Died { .. } | Self::Handover { .. } | Self::Returned { .. } => false,
         }
     }
 
@@ -124,6 +128,8 @@ pub struct Attempt {
     pub prepared: Option<Addr>,
     /// Nodes that did not become master when they were told to.
     pub failed: BTreeSet<Addr>,
+    /// Nobody of the recorded lineage has come back in its time: whoever holds data will do.
+    pub any_lineage: bool,
 }
 
 impl Attempt {
@@ -135,6 +141,7 @@ impl Attempt {
             elections: 0,
             prepared: None,
             failed: BTreeSet::new(),
+            any_lineage: false,
         }
     }
 }
@@ -146,6 +153,6 @@ pub struct Votes {
     pub epoch: Epoch,
     /// How many Sentinels voted for us.
     pub granted: usize,
-    /// How long ago the first of them was asked.
+    /// How long ago the last of them was given, or later: until then a Sentinel may have renewed the master's lease.
     pub age: Duration,
 }

@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use failover::{RecordError, publish};
 use instance::Snapshot;
 use registry::{CommitError, Expected, Registry, RegistryError, Write};
-use topology::{Addr, Epoch, MasterName, Role, RunId};
+use topology::{Addr, Candidate, Epoch, MasterName, Role, RunId};
 use uuid::Uuid;
 use zkpaths::{Cause, Further, Known, PayloadError, Phase, RecordedMaster, State};
 
@@ -102,6 +102,39 @@ pub async fn claim(
             .filter(|state| state.epoch == epoch)
             .map_or_else(Further::default, |state| state.further.clone()),
     };
+    write(registry, seen, state).await
+}
+
+/// Records `master`, which somebody with data follows, where nothing is recorded any more. It is claimed and not settled: nobody has heard
+/// it say so itself.
+pub async fn remember(
+    registry: &Registry,
+    seen: &Seen,
+    master: &Addr,
+    replica: &Candidate,
+) -> Result<State, ActError> {
+    let state = State {
+        group: Uuid::new_v4(),
+        name: seen.view.name.clone(),
+        epoch: seen.view.next_epoch(),
+        master: RecordedMaster {
+            addr: master.clone(),
+            run_id: None,
+        },
+        phase: Phase::Claimed,
+        cause: Cause::Repair,
+        since_ms: now_ms(),
+        replaces: None,
+        known: Some(Known {
+            id: replica.lineage.id.clone(),
+            offset: replica.offset,
+        }),
+        further: Further::default(),
+    };
+    write(registry, seen, state).await
+}
+
+async fn write(registry: &Registry, seen: &Seen, state: State) -> Result<State, ActError> {
     let path = registry.tree().state();
     let expected = Expected::Version(seen.state_version.ok_or(ActError::Outrun)?);
     registry

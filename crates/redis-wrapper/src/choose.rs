@@ -2,10 +2,11 @@
 //!
 //! A wait or a lost race goes back to the look: there is no other way back. Nothing is started here.
 
+mod take;
+
 use std::time::Duration;
 
-use failover::{Deadlines, Outcome, Stop, Warrant, WhyNoChoice};
-use instance::Probe;
+use failover::Deadlines;
 use program::chain;
 use registry::{LockError, LockGuard, Registration};
 use settings::Durability;
@@ -15,11 +16,10 @@ use topology::{Addr, Epoch, MasterRecord};
 use tracing::{debug, info, warn};
 use zkpaths::{Holding, Lock, State};
 
-use crate::act;
+use self::take::is_moving;
 use crate::candidacy::Candidate;
 use crate::decide::address::holder;
-use crate::decide::cold::{Beginning, beginning};
-use crate::decide::{PATIENCE, Plan, StandBy, WhyMaster, WhyWait, decide, quorum};
+use crate::decide::{PATIENCE, Plan, StandBy, WhyWait, decide, quorum};
 use crate::member::describe;
 use crate::observe::Seen;
 use crate::run::Wrapper;
@@ -166,35 +166,6 @@ impl Wrapper {
         Candidate::new(&self.registry, &self.node, identity.id, identity.addr.clone())
     }
 
-    /// Has the best node that holds data promoted. Which one that is, is looked at again under the failover lock.
-    async fn promote_another(&self, seen: &Seen) -> Promoted {
-        let Some(record) = seen.view.believed() else {
-            return Promoted::Perhaps;
-        };
-        let master = record.addr;
-        let warrant = if master == self.identity.addr {
-            Warrant::Returned { master }
-        } else if seen.view.probe(&master) == Some(&Probe::Refused) {
-            Warrant::Refused { master }
-        } else {
-            Warrant::LeaseOver { master }
-        };
-        let moves = &self.page.metrics.moves;
-        let outcome = moves
-            .run(&self.mover, warrant, std::time::Instant::now(), PROMOTION)
-            .await;
-        match outcome {
-            Outcome::Moved(_) | Outcome::Finished(_) => {}
-            Outcome::Stopped(Stop::NoCandidate(WhyNoChoice::NotEnoughSeen { .. })) => {
-                return Promoted::TooFew;
-            }
-            Outcome::Stopped(_) | Outcome::Waited(_) | Outcome::NotReady(_) | Outcome::Failed(_) => {
-                return Promoted::Nobody;
-            }
-        }
-        Promoted::Perhaps
-    }
-
     async fn connected(&self) {
         self.progress("waiting for zookeeper");
         while let Err(reason) = self.registry.connected(CONNECT_PATIENCE).await {
@@ -226,6 +197,21 @@ impl Wrapper {
     }
 
     async fn choose_locked(&self, waiting: &mut Waiting, candidate: &mut Candidate<'_>) -> Turn {
+        let mut quiet = None;
+        let turn = self.choose_quietly(waiting, candidate, &mut quiet).await;
+        if let Some(guard) = quiet {
+            guard.release().await;
+        }
+        turn
+    }
+
+    /// `quiet` is the failover lock, where it had to be taken: while it is ours nobody moves the role.
+    async fn choose_quietly(
+        &self,
+        waiting: &mut Waiting,
+        candidate: &mut Candidate<'_>,
+        quiet: &mut Option<LockGuard>,
+    ) -> Turn {
         loop {
             candidate.about_to_look();
             let mut seen = match self.observer.look().await {
@@ -240,13 +226,16 @@ impl Wrapper {
             let waited = waiting.since.map_or(Duration::ZERO, |since| since.elapsed());
             let mut plan = decide(&seen.view, waited);
             if let Plan::Promote { candidate: best, why } = &plan {
+                if let Some(guard) = quiet.take() {
+                    guard.release().await;
+                }
                 let resume = Some(&self.config.durability).filter(|promise| **promise == Durability::Quorum);
                 let instead = resume.and_then(|_| quorum::resume(&seen.view, best));
                 plan = if let Some(resume) = instead {
                     resume
                 } else {
                     info!(candidate = %describe(best), reason = ?why, "having another node promoted");
-                    match self.promote_another(&seen).await {
+                    match self.promote_another(&seen, best, *why).await {
                         Promoted::Perhaps => continue,
                         // Others may start meanwhile, and be fitter.
                         Promoted::Nobody => return Turn::Again,
@@ -275,6 +264,10 @@ impl Wrapper {
                     info!(role = "replica", master = %of, reason = ?why, "role decided");
                     return Turn::Role(Box::new(Chosen::replica(of, candidate.holds(), &seen)));
                 }
+                Plan::Master { .. } if quiet.is_none() && is_moving(&seen) => match self.quiet().await {
+                    Some(guard) => *quiet = Some(guard),
+                    None => return Turn::Again,
+                },
                 Plan::Master { epoch, why, disk } => {
                     info!(disk = ?disk, "nobody alive holds data; this node's disk wins");
                     return self.claim(seen, epoch, why).await;
@@ -306,34 +299,5 @@ impl Wrapper {
                 Plan::Refuse(why) => return Turn::End(self.refuse(&why)),
             }
         }
-    }
-
-    async fn claim(&self, seen: Seen, epoch: Epoch, why: WhyMaster) -> Turn {
-        let claimed = match act::claim(&self.registry, &seen, epoch, why).await {
-            Ok(claimed) => claimed,
-            Err(reason) => {
-                info!(reason = %chain(&reason), "not recorded as master; looking again");
-                return Turn::Again;
-            }
-        };
-        info!(role = "master", %epoch, reason = ?why, "role decided");
-        let mine = seen.view.field.mine.as_ref().map(|mine| &mine.holds);
-        if beginning(why, mine) == Beginning::EmptyAgain {
-            let path = self.work.data.display();
-            warn!(%path, "a master was recorded, and nobody has its data: the group goes on with an empty data set; if there should be data, stop this program and bring DATA_DIR back");
-        }
-        let record = MasterRecord {
-            addr: self.identity.addr.clone(),
-            epoch,
-        };
-        let announce = match why {
-            WhyMaster::RecordedIsGone => Some((Box::new(seen), record)),
-            WhyMaster::FirstStart | WhyMaster::ResumeAlone | WhyMaster::HasEveryWrite => None,
-        };
-        Turn::Role(Box::new(Chosen {
-            announce,
-            claimed: Some(claimed),
-            ..Chosen::default()
-        }))
     }
 }

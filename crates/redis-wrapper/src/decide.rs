@@ -7,17 +7,19 @@
 
 pub mod address;
 pub mod cold;
+mod heir;
 mod plan;
 pub mod quorum;
 
 use std::time::Duration;
 
 use instance::Probe;
-use topology::{Candidate, Epoch, MasterRecord, Role, rank};
+use topology::{Epoch, MasterRecord, Role};
 
 use zkpaths::Member;
 
 use self::cold::{Cold, Past, cold};
+use self::heir::{Heir, beside_a_foreigner, heir};
 pub use self::plan::{Plan, StandBy, WhyMaster, WhyPromote, WhyRefuse, WhyReplica, WhyWait};
 use crate::view::{Recorded, View, sees_down};
 
@@ -71,7 +73,7 @@ fn nobody_recorded(view: &View, waited: Duration) -> Plan {
         _ if waited < PATIENCE => return Plan::Wait(WhyWait::TwoMasters),
         several => return Plan::Refuse(WhyRefuse::TwoMasters(several.to_vec())),
     }
-    if let Some(candidate) = best(view) {
+    if let Some(Heir::Kin(candidate) | Heir::Foreign(candidate)) = heir(view, None) {
         return Plan::Promote {
             candidate,
             why: WhyPromote::NoSentinels,
@@ -98,7 +100,8 @@ fn we_are_recorded(view: &View, record: &MasterRecord, waited: Duration) -> Plan
     if failover_running(view) && waited < PATIENCE {
         return Plan::Wait(WhyWait::FailoverRunning);
     }
-    if let Some(candidate) = best(view) {
+    let heir = heir(view, Some(&record.addr));
+    if let Some(Heir::Kin(candidate)) = heir {
         return Plan::Promote {
             candidate,
             why: WhyPromote::NeverResume,
@@ -106,6 +109,9 @@ fn we_are_recorded(view: &View, record: &MasterRecord, waited: Duration) -> Plan
     }
     if members_unclear(view, waited) {
         return Plan::Wait(WhyWait::MembersUnclear);
+    }
+    if let Some(Heir::Foreign(candidate)) = heir {
+        return beside_a_foreigner(view, candidate, record.epoch, WhyMaster::ResumeAlone);
     }
     master(view, Past::Recorded, record.epoch, WhyMaster::ResumeAlone)
 }
@@ -181,7 +187,8 @@ fn recorded_is_gone(view: &View, record: &MasterRecord, waited: Duration) -> Pla
             follow_anyway()
         };
     }
-    if let Some(candidate) = best(view) {
+    let heir = heir(view, Some(&record.addr));
+    if let Some(Heir::Kin(candidate)) = heir {
         let why = match view.sentinel_masters().next() {
             None if view.silent_sentinels == 0 => WhyPromote::NoSentinels,
             _ if waited < SENTINELS_PATIENCE => return Plan::Wait(WhyWait::SentinelsWillPromote),
@@ -191,6 +198,9 @@ fn recorded_is_gone(view: &View, record: &MasterRecord, waited: Duration) -> Pla
     }
     if members_unclear(view, waited) {
         return Plan::Wait(WhyWait::MembersUnclear);
+    }
+    if let Some(Heir::Foreign(candidate)) = heir {
+        return beside_a_foreigner(view, candidate, view.next_epoch(), WhyMaster::RecordedIsGone);
     }
     master(view, Past::Recorded, view.next_epoch(), WhyMaster::RecordedIsGone)
 }
@@ -207,14 +217,6 @@ fn master(view: &View, past: Past, epoch: Epoch, why: WhyMaster) -> Plan {
         Cold::Wait { missing: nodes, left } => Plan::StandBy(StandBy::Missing { nodes, left }),
         Cold::Defer { to: node, why } => Plan::StandBy(StandBy::Fresher { node, why }),
     }
-}
-
-/// The best node to promote, by Sentinel's own order, among those that hold data: of the recorded lineage if there is one,
-/// otherwise of any, as the record may be two promotions old and an empty master must not erase them.
-fn best(view: &View) -> Option<Box<Candidate>> {
-    let candidates = view.candidates();
-    let first = |lineage| rank(&candidates, lineage).ordered.into_iter().next();
-    first(view.lineage()).or_else(|| first(None)).map(Box::new)
 }
 
 fn failover_running(view: &View) -> bool {

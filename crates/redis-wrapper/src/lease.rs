@@ -7,6 +7,7 @@
 mod agenda;
 mod changes;
 mod errands;
+pub mod isolation;
 mod keeper;
 pub mod metrics;
 pub mod sentinels;
@@ -18,6 +19,7 @@ use supervisor::BootTime;
 use topology::{Addr, Epoch};
 
 use self::agenda::Errand;
+use self::isolation::Isolation;
 use self::sentinels::{Poll, Votes};
 use self::words::{Action, Input, NotRenewed, Record, Standing, Way};
 
@@ -35,6 +37,7 @@ pub struct Lease {
     sentinels: usize,
     votes: Votes,
     poll: Option<Poll>,
+    isolation: Isolation,
     /// The latest time of any step.
     now: BootTime,
     /// When the last renewal by anybody, and by ZooKeeper, was sent, since we are master.
@@ -67,6 +70,7 @@ impl Lease {
             sentinels: 0,
             votes: Votes::default(),
             poll: None,
+            isolation: Isolation::default(),
             now,
             renewed: None,
             by_zookeeper: None,
@@ -136,9 +140,13 @@ impl Lease {
                     };
                 }
             }
-            Input::Polled { sent, answers } => {
+            Input::Polled {
+                sent,
+                answers,
+                silent,
+            } => {
                 if self.polling.ends(sent) {
-                    self.polled(sent, &answers, actions);
+                    self.polled(sent, &answers, silent, actions);
                 }
             }
             Input::Fenced => {

@@ -253,6 +253,8 @@ impl Wrapper {
                 None => self.heard_by_redis().await,
             }
             launch::prepare_to_stop(&self.dialer, &self.config.network, whole).await;
+            // Told to end, Redis takes no write any more, and does not hear the fence while it saves: nobody kills it for that.
+            self.relieved.cancel();
         };
         let exit = tokio::select! {
             exit = child.stop_gently(Grace { whole, gentle }, goodbye) => exit,

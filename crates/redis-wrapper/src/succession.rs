@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use failover::{Deadlines, MoveError, OldMaster, Outcome, Stop, Warrant};
 use supervisor::Child;
+use tokio::time::sleep;
 use topology::Role;
 use tracing::warn;
 use zkpaths::Member;
@@ -14,8 +15,22 @@ use crate::run::{STOP_SLACK, Wrapper};
 
 /// How long a wrapper whose Redis died stays for the failover.
 const REPLACED: Duration = Duration::from_secs(5);
+/// Between two tries to give the role away.
+const TRY_AGAIN: Duration = Duration::from_millis(200);
 /// How long a master may take to give its role away.
 pub(crate) const HANDOVER: Duration = Duration::from_secs(6);
+
+/// Whether a handover that came to this may succeed a moment later.
+fn may_pass(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::NotReady(_) | Outcome::Waited(_) => true,
+        Outcome::Failed(reason) => match reason {
+            MoveError::Lock(_) | MoveError::Look(_) | MoveError::LockLost | MoveError::Record(_) => true,
+            MoveError::NobodyPromoted | MoveError::Disobeyed | MoveError::Deadline(_) => false,
+        },
+        Outcome::Moved(_) | Outcome::Finished(_) | Outcome::Stopped(_) => false,
+    }
+}
 
 impl Wrapper {
     /// Our entry, if we are master as far as we know.
@@ -42,18 +57,30 @@ impl Wrapper {
         let _: Outcome = moves.run(&self.mover, warrant, Instant::now(), deadlines).await;
     }
 
+    /// Tries again while there is time: ZooKeeper may just be electing its leader, or a replica be about to catch up.
+    async fn give_away(&self, at_most: Duration) -> Outcome {
+        let began = Instant::now();
+        loop {
+            let warrant = Warrant::Handover {
+                master: self.identity.addr.clone(),
+            };
+            let left = at_most.saturating_sub(began.elapsed());
+            let deadlines = Deadlines {
+                lock: left / 2,
+                whole: left,
+            };
+            let moves = &self.page.metrics.moves;
+            let outcome = moves.run(&self.mover, warrant, Instant::now(), deadlines).await;
+            if !may_pass(&outcome) || began.elapsed() > at_most / 2 {
+                return outcome;
+            }
+            sleep(TRY_AGAIN).await;
+        }
+    }
+
     /// A master gives its role away before it ends. Where nobody can take it, its data is saved, whatever is configured.
     pub(crate) async fn hand_over(&self, child: &Child, at_most: Duration) {
-        let warrant = Warrant::Handover {
-            master: self.identity.addr.clone(),
-        };
-        let deadlines = Deadlines {
-            lock: at_most / 2,
-            whole: at_most.saturating_sub(STOP_SLACK),
-        };
-        let moves = &self.page.metrics.moves;
-        let outcome = moves.run(&self.mover, warrant, Instant::now(), deadlines).await;
-        match outcome {
+        match self.give_away(at_most.saturating_sub(STOP_SLACK)).await {
             Outcome::Moved(moved) if moved.old == OldMaster::Disobeys => child.kill(),
             Outcome::Failed(MoveError::Disobeyed) => child.kill(),
             Outcome::Moved(moved) if moved.old == OldMaster::Relieved => self.relieved.cancel(),

@@ -206,6 +206,26 @@ fn a_host_that_is_heard_and_hears_nobody_or_the_other_way_round_loses_the_role_t
     });
 }
 
+/// The Sentinels that can promote another need no ZooKeeper for it.
+#[test]
+fn a_master_that_reaches_nobody_but_zookeeper_stops_before_another_starts() {
+    on_a_network(async |net| {
+        let (_zk, group) = start(&net).await;
+        let mut seen = Vec::new();
+        for _ in 0..soak::rounds(1, 20) {
+            let all_but_zookeeper = |host: usize| {
+                net.faults(|faults| {
+                    for other in (1..KEEPER).filter(|other| *other != host) {
+                        faults.both_ways(host, other, Line::CUT);
+                    }
+                });
+            };
+            seen.push(writes_have_one_home(&net, &group, all_but_zookeeper).await);
+        }
+        report("the master reaches nobody but ZooKeeper", &seen);
+    });
+}
+
 #[test]
 fn a_master_that_loses_only_zookeeper_stays_and_takes_every_write() {
     on_a_network(async |net| {

@@ -30,6 +30,8 @@ pub struct Replication {
     pub offset: i64,
     /// A replica's link; a master has none.
     pub link: Option<LinkStatus>,
+    /// For how many seconds a replica's link has been down (`master_link_down_since_seconds`); 0 while it is up, or was never made.
+    pub link_down_s: u64,
     /// Whether the data set is being copied from the master right now.
     pub syncing: bool,
     /// `slave_priority`; 0 means never promote. 100, Redis' default, for a master, which does not report it.
@@ -77,6 +79,9 @@ impl Replication {
                 .unwrap_or(-1),
             offset: number(field(offset_field), offset_field)?,
             link,
+            link_down_s: field("master_link_down_since_seconds")
+                .and_then(|t| t.parse().ok())
+                .unwrap_or(0),
             syncing: field("master_sync_in_progress") == Some("1"),
             priority: field("slave_priority")
                 .and_then(|t| t.parse().ok())

@@ -51,9 +51,10 @@ impl Lease {
         self.length() / 2
     }
 
-    /// Whether it is the lease of this master, and not of one before it or of an earlier life of its process.
+    /// Whether it is the lease of this master, and not of one before it or of an earlier life of its process. It covers nobody of whom no
+    /// process is recorded yet: that one starts, and what is written may be its predecessor's.
     pub fn covers(&self, master: &RecordedMaster) -> bool {
-        self.holder == master.addr && master.run_id.as_ref().is_none_or(|id| *id == self.run_id)
+        self.holder == master.addr && master.run_id.as_ref() == Some(&self.run_id)
     }
 }
 
@@ -77,7 +78,11 @@ mod tests {
             addr: addr.clone(),
             run_id,
         };
-        assert!(lease.covers(&of(None)) && lease.covers(&of(Some(RunId::from_bytes([1; 20])))));
+        assert!(lease.covers(&of(Some(RunId::from_bytes([1; 20])))));
+        assert!(
+            !lease.covers(&of(None)),
+            "it starts, and this may be its predecessor's"
+        );
         let restarted = of(Some(RunId::from_bytes([2; 20])));
         let other = RecordedMaster {
             addr: "10.0.0.8:6379".parse().unwrap(),

@@ -31,6 +31,7 @@ fn node(n: u8, role: Role, offset: i64) -> Probe {
             second_id: id(0),
             second_offset: -1,
             offset,
+            link_down_s: 0,
             syncing: false,
             priority: 100,
             connected_replicas: 0,
@@ -103,6 +104,7 @@ fn view() -> View {
         lease: None,
         paused: None,
         group_size: 3,
+        unheard: 0,
     }
 }
 
@@ -362,7 +364,7 @@ fn a_master_that_may_live_is_waited_for() {
     expect(
         "no lease proves nothing",
         &without,
-        &voted(9_000),
+        &voted(4_000),
         "stop no-lease",
     );
     let anothers = with(|view| {
@@ -375,7 +377,7 @@ fn a_master_that_may_live_is_waited_for() {
     expect(
         "nor one of an earlier life",
         &anothers,
-        &voted(9_000),
+        &voted(4_000),
         "stop no-lease",
     );
 }
@@ -405,7 +407,7 @@ fn what_a_dead_predecessor_left_is_finished_or_undone() {
         "undo to 10.0.0.1 at 6",
     );
     let cut = with_node(promoting(2, Cause::LeaseOver), OLD, Probe::Unreachable);
-    let mut cut_voted = elected(unfinished(), 5_000);
+    let mut cut_voted = elected(unfinished(), 4_000);
     cut_voted.votes = cut_voted.votes.map(|votes| Votes {
         epoch: Epoch(6),
         ..votes
@@ -530,8 +532,7 @@ fn a_foreign_data_set_that_was_just_told_to_follow_the_master_is_not_its_kin() {
         probe
     };
     let chosen = |view: &View| {
-        let failed = std::collections::BTreeSet::new();
-        let choice = choose(view, &addr(OLD), &failed, Durability::Async).unwrap();
+        let choice = choose(view, &addr(OLD), &died(), Durability::Async).unwrap();
         choice.candidate.addr
     };
     let mut view = with(|view| drop(view.nodes.insert(addr(3), foreign(3))));
@@ -539,4 +540,34 @@ fn a_foreign_data_set_that_was_just_told_to_follow_the_master_is_not_its_kin() {
     // The record may be two promotions old: then all who follow that master are taken for its replicas.
     view.nodes.insert(addr(2), foreign(2));
     assert_eq!(chosen(&view), addr(2));
+}
+
+#[test]
+fn votes_count_for_one_candidate_and_not_for_ever() {
+    let cut = with(|view| {
+        view.nodes.insert(addr(OLD), Probe::Unreachable);
+        view.lease = Some(lease(9_000));
+    });
+    let voted = |age| elected(attempt(lease_over()), age);
+    expect("young", &cut, &voted(4_999), "promote 10.0.0.3 at 5");
+    expect("old", &cut, &voted(5_000), "elect 7");
+    let mut long = cut;
+    if let Some(seen) = &mut long.lease {
+        seen.lease.lease_ms = 12_000;
+        seen.unchanged_for = Duration::from_secs(13);
+    }
+    expect(
+        "the lease takes longer",
+        &long,
+        &voted(6_300),
+        "promote 10.0.0.3 at 5",
+    );
+    // Our own intent was recorded, and nobody said so.
+    let unheard = with_node(promoting(3, Cause::Died), 3, Probe::Unreachable);
+    expect(
+        "another candidate, another epoch",
+        &unheard,
+        &elected(died(), 1),
+        "elect 7",
+    );
 }

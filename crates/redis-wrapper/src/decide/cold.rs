@@ -194,6 +194,13 @@ fn missing(field: &Field, alive: &BTreeSet<&Addr>) -> Vec<Addr> {
     missing.map(|node| node.addr.clone()).collect()
 }
 
+/// Whether our disk descends from the recorded master.
+pub fn is_of_the_record(field: &Field, recorded: Option<&ReplicationId>) -> bool {
+    let family = Node::family(&field.nodes);
+    let mine = field.mine.as_ref().map(|mine| &mine.holds);
+    mine.is_some_and(|mine| kinship(&family, recorded, mine) == Kinship::Recorded)
+}
+
 /// Whether one data set contains another, and more.
 fn beats(family: &Family, strong: &Holding, weak: &Holding) -> bool {
     match (strong.point(), weak.point()) {

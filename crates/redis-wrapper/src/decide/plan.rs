@@ -108,6 +108,8 @@ pub enum WhyPromote {
     NoSentinels,
     /// The Sentinels had their time and did not replace it.
     SentinelsDidNot,
+    /// Nobody of the recorded lineage has come back in its time, and this one has data.
+    NobodyOfTheLineage,
 }
 
 /// Why nothing is decided yet.

@@ -33,6 +33,7 @@ fn snapshot(role: Role, offset: i64) -> Probe {
         second_offset: -1,
         offset,
         link,
+        link_down_s: 0,
         syncing: false,
         priority: 100,
         connected_replicas: 0,

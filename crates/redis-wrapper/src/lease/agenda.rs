@@ -1,14 +1,9 @@
 //! What is to be done now and then, each a single one at a time: renewals, questions to the Sentinels and to our Redis.
 
-use std::time::Duration;
-
 use supervisor::BootTime;
 
 use super::Lease;
 use super::words::{Action, Record, Standing};
-
-/// How often the Sentinels are asked while ZooKeeper answers, so that their votes are known when it does not.
-const VOTES_EVERY: Duration = Duration::from_secs(1);
 
 /// Something that is done now and then, one at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -54,6 +49,7 @@ impl Lease {
         };
         if let Record::Us { version, epoch } = self.record
             && wants
+            && self.isolation.since_long(self.now).is_none()
         {
             let action = Action::Renew {
                 state: version,
@@ -80,7 +76,7 @@ impl Lease {
         }
     }
 
-    /// Often while ZooKeeper has missed a renewal, else now and then.
+    /// Often while ZooKeeper has missed a renewal; else as often as that is asked, so that their votes are known, and their silence.
     fn next_poll(&self) -> BootTime {
         let Some(last) = self.polling.heard else {
             return self.now;
@@ -88,7 +84,7 @@ impl Lease {
         let missed = self.by_zookeeper.map(|at| at + self.length * 2 / 5);
         match missed {
             Some(missed) if missed > self.now => {
-                (last + VOTES_EVERY).min(missed.max(last + self.length / 10))
+                (last + self.length / 5).min(missed.max(last + self.length / 10))
             }
             Some(_) | None => last + self.length / 10,
         }

@@ -6,6 +6,7 @@ use supervisor::BootTime;
 use topology::{Epoch, Role};
 use zkpaths::Phase;
 
+use super::isolation::Silent;
 use super::sentinels::Answer;
 use super::words::{Action, Record, Standing, Way, WhyFence};
 use super::{FENCE_DEADLINE, Lease};
@@ -61,7 +62,13 @@ impl Lease {
         }
     }
 
-    pub(super) fn polled(&mut self, sent: BootTime, answers: &[Answer], actions: &mut Vec<Action>) {
+    pub(super) fn polled(
+        &mut self,
+        sent: BootTime,
+        answers: &[Answer],
+        silent: Silent,
+        actions: &mut Vec<Action>,
+    ) {
         let outranking = match &self.record {
             Record::Another { epoch, .. } if self.held_at.is_none_or(|held| held < *epoch) => Some(*epoch),
             Record::Another { .. } | Record::Us { .. } | Record::Nobody | Record::Unknown => None,
@@ -70,6 +77,7 @@ impl Lease {
             .votes
             .judge(answers, &self.me, self.sentinels, outranking, self.now);
         self.poll = Some(poll);
+        self.isolation.note(sent, &poll, silent);
         let may_write = matches!(self.standing, Standing::Held { .. } | Standing::Unfencing { .. });
         if may_write && let Some(epoch) = self.outvoted() {
             self.stray |= matches!(self.standing, Standing::Unfencing { .. });
@@ -92,10 +100,11 @@ impl Lease {
         (another > held).then_some(another)
     }
 
-    /// Whether the Sentinels have been asked, successfully or not, since Redis was fenced: one may have been chosen by them meanwhile
-    /// whom the record does not know.
+    /// Whether the Sentinels have been asked since Redis was fenced, and enough of them would have said if they had chosen somebody whom
+    /// the record does not know.
     fn asked_since_fenced(&self) -> bool {
-        self.sentinels == 0 || self.polling.heard.is_some_and(|asked| asked >= self.changed)
+        let asked = self.polling.heard.is_some_and(|asked| asked >= self.changed);
+        self.sentinels == 0 || asked && !self.isolation.is_feared()
     }
 
     /// A renewal that was sent then holds until then.
@@ -209,6 +218,9 @@ impl Lease {
     }
 
     fn expired(&self) -> WhyFence {
+        if let Some(silent) = self.isolation.since_long(self.now) {
+            return WhyFence::Isolated { silent };
+        }
         let silent = self.by_zookeeper.map_or(self.length, |at| self.now.since(at));
         let needed = self.sentinels / 2 + 1;
         WhyFence::Expired {

@@ -12,11 +12,13 @@ use program::chain;
 use registry::{CommitError, Expected, Registry, Version, Write, Znode};
 use supervisor::BootTime;
 use tokio::sync::Mutex;
+use tokio::time::error::Elapsed;
 use tokio::time::{sleep, timeout};
 use topology::{Addr, Epoch, MasterName, Role, RunId};
 use tracing::warn;
 use zkpaths::{Lease, State};
 
+use super::isolation::Silent;
 use super::sentinels::Answer;
 use super::words::{Input, NotRenewed, Record};
 use crate::act::now_ms;
@@ -34,6 +36,13 @@ pub(super) struct Means {
     pub(super) run_id: Arc<OnceLock<RunId>>,
     /// The version of `/redis/lease`, where it is known.
     pub(super) written: Arc<Mutex<Option<Version>>>,
+}
+
+/// The connections to the others, kept open.
+#[derive(Clone, Default)]
+pub(super) struct Around {
+    pub(super) sentinels: BTreeMap<Addr, Arc<LastingSentinel>>,
+    pub(super) members: BTreeMap<Addr, Arc<LastingRedis>>,
 }
 
 /// What `/redis/state` says to us.
@@ -159,36 +168,59 @@ pub(super) async fn ask_role(means: Means) -> Vec<Input> {
     vec![Input::Role { asked, role }]
 }
 
-/// Asks every Sentinel at once; one that takes longer than the deadline has not answered.
-pub(super) async fn ask_sentinels(
-    means: Means,
-    sentinels: BTreeMap<Addr, Arc<LastingSentinel>>,
-    deadline: Duration,
-) -> Vec<Input> {
+/// Asks every Sentinel and every other member at once; one that takes longer than the deadline has not answered.
+pub(super) async fn ask_around(means: Means, around: Around, deadline: Duration) -> Vec<Input> {
     let sent = BootTime::now();
     let ask = |sentinel: Arc<LastingSentinel>| {
         let name = means.name.clone();
-        async move { timeout(deadline, ask_one(&sentinel, &name)).await.ok().flatten() }
+        async move { heard(timeout(deadline, ask_one(&sentinel, &name)).await) }
     };
-    let answers = join_all(sentinels.into_values().map(ask)).await;
+    let see = |redis: Arc<LastingRedis>| async move { heard(timeout(deadline, see_one(&redis)).await) };
+    let (answers, members) = tokio::join!(
+        join_all(around.sentinels.into_values().map(ask)),
+        join_all(around.members.into_values().map(see)),
+    );
+    let silent = Silent {
+        sentinels: answers.iter().filter(|heard| heard.is_err()).count(),
+        members: members.iter().filter(|heard| heard.is_err()).count(),
+    };
     vec![Input::Polled {
         sent,
-        answers: answers.into_iter().flatten().collect(),
+        answers: answers.into_iter().flatten().flatten().flatten().collect(),
+        silent,
     }]
 }
 
-/// The vote is asked for last, so that one given in between is seen.
-async fn ask_one(lasting: &LastingSentinel, name: &MasterName) -> Option<Answer> {
-    let sentinel = lasting.get().await.ok()?;
-    let report = sentinel.report(name).await.ok()??;
-    let last_vote = sentinel.last_vote(&report.record.addr).await.ok()?;
-    Some(Answer {
+/// Nobody answered, nor refused.
+struct Silence;
+
+/// What was said, if anything. Whoever refuses says that nobody is there.
+fn heard<T>(answer: Result<Result<T, InstanceError>, Elapsed>) -> Result<Option<T>, Silence> {
+    match answer {
+        Ok(Ok(answer)) => Ok(Some(answer)),
+        Ok(Err(InstanceError::Unreachable { .. })) | Err(_) => Err(Silence),
+        Ok(Err(_)) => Ok(None),
+    }
+}
+
+async fn see_one(lasting: &LastingRedis) -> Result<(), InstanceError> {
+    lasting.get().await?.role().await.map(drop)
+}
+
+/// The vote is asked for last, so that one given in between is seen. None: it does not know the group.
+async fn ask_one(lasting: &LastingSentinel, name: &MasterName) -> Result<Option<Answer>, InstanceError> {
+    let sentinel = lasting.get().await?;
+    let Some(report) = sentinel.report(name).await? else {
+        return Ok(None);
+    };
+    let last_vote = sentinel.last_vote(&report.record.addr).await?;
+    Ok(Some(Answer {
         sentinel: lasting.addr().clone(),
         master: report.record,
         flags: report.flags,
         last_vote,
         others: usize::try_from(report.other_sentinels).unwrap_or(usize::MAX - 1),
-    })
+    }))
 }
 
 /// Makes our Redis a replica of nobody, unless it follows a master `already`. Tries until it is told to stop, which is when Redis

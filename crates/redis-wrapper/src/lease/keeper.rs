@@ -3,14 +3,14 @@
 //! A task of its own: nothing that others wait for holds it up, and it goes on while the program stops, until Redis has ended.
 //! Errands run side by side, one of each kind; what they bring is taken before the time is looked at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use instance::{Dialer, LastingSentinel};
+use instance::Dialer;
 use registry::{Followed, Znode};
 use supervisor::{BootTime, Child};
 use tokio::sync::{Mutex, watch};
@@ -20,7 +20,7 @@ use topology::Addr;
 use tracing::{error, info, warn};
 use zkpaths::Member;
 
-use super::errands::{self, Means};
+use super::errands::{self, Around, Means};
 use super::words::{Action, Input, Standing, Way};
 use super::{FENCE_DEADLINE, Lease};
 use crate::admin::Page;
@@ -58,8 +58,9 @@ impl Wrapper {
             state: self.registry.follow(tree.state()),
             members: self.registry.follow_children(tree.members()),
             registered: self.registry.follow_children(tree.sentinels()),
-            dialer: self.dialer.within(length / 10),
-            sentinels: BTreeMap::new(),
+            // Shorter than a round: who is not heard is dialled anew for the next.
+            dialer: self.dialer.within(length / 8),
+            around: Around::default(),
             errands: Errands::new(),
             wake: Duration::ZERO,
             page: self.page.clone(),
@@ -78,7 +79,7 @@ struct Keeper {
     members: watch::Receiver<Followed<Children>>,
     registered: watch::Receiver<Followed<Children>>,
     dialer: Dialer,
-    sentinels: BTreeMap<Addr, Arc<LastingSentinel>>,
+    around: Around,
     errands: Errands,
     wake: Duration,
     page: Arc<Page>,
@@ -116,8 +117,8 @@ impl Keeper {
             biased;
             Some(inputs) = self.errands.next() => inputs,
             () = changed(&mut self.state) => self.recorded(),
-            () = changed(&mut self.members) => self.around(),
-            () = changed(&mut self.registered) => self.around(),
+            () = changed(&mut self.members) => self.who_is_around(),
+            () = changed(&mut self.registered) => self.who_is_around(),
             () = sleep(self.wake) => vec![Input::Woke],
         }
     }
@@ -133,21 +134,27 @@ impl Keeper {
     }
 
     /// Who else there is: while ZooKeeper is away, those who were there last.
-    fn around(&mut self) -> Vec<Input> {
+    fn who_is_around(&mut self) -> Vec<Input> {
         let registered = match &self.registered.borrow_and_update().value {
             Some(children) => addresses(children),
             None => return Vec::new(),
         };
-        self.sentinels.retain(|addr, _| registered.contains(addr));
-        for addr in registered {
-            let lasting = || Arc::new(self.dialer.lasting_sentinel(&addr));
-            self.sentinels.entry(addr.clone()).or_insert_with(lasting);
-        }
-        let others = match &self.members.borrow_and_update().value {
+        let members = match &self.members.borrow_and_update().value {
             Some(children) => others(children, &self.means.me),
             None => return Vec::new(),
         };
-        let sentinels = self.sentinels.len();
+        let (dialer, around) = (&self.dialer, &mut self.around);
+        around.sentinels.retain(|addr, _| registered.contains(addr));
+        around.members.retain(|addr, _| members.contains(addr));
+        for addr in registered {
+            let lasting = || Arc::new(dialer.lasting_sentinel(&addr));
+            around.sentinels.entry(addr.clone()).or_insert_with(lasting);
+        }
+        for addr in members {
+            let lasting = || Arc::new(dialer.lasting_redis(&addr));
+            around.members.entry(addr.clone()).or_insert_with(lasting);
+        }
+        let (others, sentinels) = (around.members.len(), around.sentinels.len());
         vec![Input::Around { others, sentinels }]
     }
 
@@ -156,8 +163,8 @@ impl Keeper {
         match *action {
             Action::Renew { state, epoch } => self.begin(errands::renew(means, state, epoch)),
             Action::AskSentinels => {
-                let (sentinels, deadline) = (self.sentinels.clone(), self.means.length / 10);
-                self.begin(errands::ask_sentinels(means, sentinels, deadline));
+                let (around, deadline) = (self.around.clone(), self.means.length / 6);
+                self.begin(errands::ask_around(means, around, deadline));
             }
             Action::AskRole => self.begin(errands::ask_role(means)),
             Action::Fence(_) => self.begin(errands::fence(means, !self.lease.has_a_stray())),
@@ -251,7 +258,8 @@ async fn changed<T>(copy: &mut watch::Receiver<T>) {
     }
 }
 
-fn others(members: &Children, me: &Addr) -> usize {
+fn others(members: &Children, me: &Addr) -> BTreeSet<Addr> {
     let decoded = members.values().filter_map(|data| Member::decode(data).ok());
-    decoded.filter(|member| member.addr != *me).count()
+    let addrs = decoded.map(|member| member.addr);
+    addrs.filter(|addr| addr != me).collect()
 }

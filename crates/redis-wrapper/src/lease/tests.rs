@@ -9,6 +9,7 @@ use supervisor::BootTime;
 use topology::{Addr, Epoch, MasterRecord, Role};
 use zkpaths::Phase;
 
+use super::isolation::{GRACE, Silent};
 use super::sentinels::{Answer, VOTE_COUNTS};
 use super::words::{Action, Input, NotRenewed, Record, Standing, Way, WhyFence};
 use super::{FENCE_DEADLINE, Lease};
@@ -85,6 +86,7 @@ fn polled(sent: u64, answers: impl IntoIterator<Item = Answer>) -> Input {
     Input::Polled {
         sent: at(sent),
         answers: answers.into_iter().collect(),
+        silent: Silent::default(),
     }
 }
 
@@ -148,7 +150,7 @@ fn who_follows_a_master_by_now_needs_no_fence() {
 }
 
 #[test]
-fn it_is_renewed_every_fifth_and_the_sentinels_are_asked_when_one_is_missed() {
+fn it_is_renewed_and_the_sentinels_are_asked_every_fifth() {
     let mut lease = held();
     let _ = lease.step(at(10), polled(1, []));
     assert!(asks(&lease.step(at(290), role(280, Role::Master))).is_empty());
@@ -157,7 +159,10 @@ fn it_is_renewed_every_fifth_and_the_sentinels_are_asked_when_one_is_missed() {
         epoch: Epoch(4),
     };
     assert_eq!(asks(&lease.step(at(300), Input::Woke)), [&renew]);
+    assert_eq!(asks(&lease.step(at(301), Input::Woke)), [&Action::AskSentinels]);
+    let _ = lease.step(at(311), polled(301, [answer(0, 4), answer(1, 4)]));
     assert!(!lease.step(at(599), Input::Woke).contains(&Action::AskSentinels));
+    // A renewal is missed: they are asked more often.
     assert!(lease.step(at(600), Input::Woke).contains(&Action::AskSentinels));
     let _ = lease.step(at(610), polled(600, [answer(0, 4), answer(1, 4)]));
     // Half a lease from the question is less than what ZooKeeper gave.
@@ -494,6 +499,59 @@ fn limit(lease: &Lease) -> Option<BootTime> {
     Some(until)
 }
 
+/// A round that so many Sentinels and members were silent in, and the others had no objection.
+fn silent(sent: u64, sentinels: usize, members: usize) -> Input {
+    let answers = (0..3).skip(sentinels).map(|number| answer(number, 4)).collect();
+    Input::Polled {
+        sent: at(sent),
+        answers,
+        silent: Silent { sentinels, members },
+    }
+}
+
+#[test]
+fn zookeeper_alone_does_not_renew_while_the_sentinels_may_be_promoting() {
+    let renews = |sentinels, members| {
+        let mut lease = held();
+        let _ = lease.step(at(100), silent(90, 0, 0));
+        let _ = lease.step(at(305), Input::Woke);
+        let _ = lease.step(at(310), renewed(305, 4));
+        let _ = lease.step(at(560), silent(310, sentinels, members));
+        let after = 90 + u64::try_from(GRACE.as_millis()).unwrap();
+        let actions = lease.step(at(after + 20), Input::Woke);
+        let renews = actions
+            .iter()
+            .any(|action| matches!(action, Action::Renew { .. }));
+        (renews, lease)
+    };
+    let (no_longer, mut lease) = renews(2, 1);
+    assert!(!no_longer, "two of three sentinels and a replica are silent");
+    for ms in [1_000, 1_400] {
+        let _ = lease.step(at(ms), Input::Woke);
+    }
+    let actions = lease.step(at(305 + LENGTH), Input::Woke);
+    let why = WhyFence::Isolated { silent: 2 };
+    assert_eq!(actions.first(), Some(&Action::Fence(why)), "{actions:?}");
+    assert!(renews(1, 1).0, "a minority promotes nobody");
+    assert!(renews(3, 0).0, "nobody could be promoted but those whom we see");
+}
+
+#[test]
+fn who_was_fenced_alone_is_unfenced_when_a_majority_is_heard() {
+    let mut lease = held();
+    let _ = lease.step(at(500), silent(300, 2, 1));
+    let _ = lease.step(at(LENGTH - 400), Input::Woke);
+    let _ = lease.step(at(LENGTH), Input::Woke);
+    let _ = lease.step(at(LENGTH + 5), Input::Fenced);
+    let fenced = |lease: &Lease| lease.standing().fenced().is_some();
+    let _ = lease.step(at(LENGTH + 300), silent(LENGTH + 50, 2, 1));
+    let _ = lease.step(at(LENGTH + 310), renewed(LENGTH + 305, 4));
+    assert!(fenced(&lease), "zookeeper's word is not enough");
+    let actions = lease.step(at(LENGTH + 400), silent(LENGTH + 390, 0, 0));
+    let unfences = actions.iter().any(|action| matches!(action, Action::Unfence(_)));
+    assert!(unfences, "{actions:?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
@@ -510,7 +568,7 @@ proptest! {
             if let Input::Renewed { sent, .. } = &input {
                 allowed = allowed.max(*sent + Duration::from_millis(LENGTH));
             }
-            if let Input::Polled { sent, answers } = &input && answers.len() >= 2 {
+            if let Input::Polled { sent, answers, .. } = &input && answers.len() >= 2 {
                 allowed = allowed.max(*sent + Duration::from_millis(LENGTH / 2));
             }
             let before = limit(&lease);

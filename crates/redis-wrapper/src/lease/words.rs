@@ -8,6 +8,7 @@ use supervisor::BootTime;
 use topology::{Addr, Epoch, Role};
 use zkpaths::Phase;
 
+use super::isolation::Silent;
 use super::sentinels::Answer;
 
 /// Something has become known.
@@ -51,6 +52,8 @@ pub enum Input {
         sent: BootTime,
         /// Those that answered in time.
         answers: Vec<Answer>,
+        /// Who did not, among them and the other members.
+        silent: Silent,
     },
     /// Redis took the fence.
     Fenced,
@@ -242,13 +245,18 @@ pub enum WhyFence {
         /// At which.
         epoch: Epoch,
     },
+    /// ZooKeeper answers, but a majority of the Sentinels does not, nor does a member that they might promote.
+    Isolated {
+        /// How many Sentinels neither answered nor refused.
+        silent: usize,
+    },
     /// It was found so: somebody else did it.
     Found,
 }
 
 impl WhyFence {
     /// Every word of [`WhyFence::word`].
-    pub const WORDS: [&'static str; 4] = ["expired", "clock-jumped", "outranked", "found"];
+    pub const WORDS: [&'static str; 5] = ["expired", "clock-jumped", "outranked", "isolated", "found"];
 
     /// The word for metrics.
     pub fn word(&self) -> &'static str {
@@ -256,6 +264,7 @@ impl WhyFence {
             Self::Expired { .. } => "expired",
             Self::ClockJumped { .. } => "clock-jumped",
             Self::Outranked { .. } => "outranked",
+            Self::Isolated { .. } => "isolated",
             Self::Found => "found",
         }
     }
@@ -279,6 +288,10 @@ impl fmt::Display for WhyFence {
                 by.as_millis()
             ),
             Self::Outranked { epoch } => write!(f, "another master is recorded at epoch {epoch}"),
+            Self::Isolated { silent } => write!(
+                f,
+                "zookeeper answers, but {silent} sentinels, a majority, and a member that they might promote do not"
+            ),
             Self::Found => f.write_str("it was found following nobody"),
         }
     }

@@ -22,6 +22,7 @@ fn snapshot(role: Role, link: Option<LinkStatus>, offset: i64) -> Snapshot {
             second_offset: -1,
             offset,
             link,
+            link_down_s: 0,
             syncing: false,
             priority: 100,
             connected_replicas: 0,

@@ -25,6 +25,7 @@ pub(in crate::demo) fn settled() -> View {
             second_offset: -1,
             offset: 42,
             link: (port != 1).then_some(LinkStatus::Up),
+            link_down_s: 0,
             syncing: false,
             priority: 100,
             connected_replicas: 0,
