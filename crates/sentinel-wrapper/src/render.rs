@@ -93,7 +93,7 @@ pub struct Rendered {
 /// A setting of the user's that is left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dropped {
-    /// In which file, or "arguments".
+    /// In which file, or that it is an argument.
     pub file: Arc<str>,
     /// Line number there.
     pub line: usize,
@@ -126,7 +126,7 @@ impl Why {
             Self::FromZooKeeper => "it comes from ZooKeeper",
             Self::Credentials => "credentials come from the environment",
             Self::Environment => "the environment sets it",
-            Self::NoFile => "no file matches it, or it does not stand in a file",
+            Self::NoFile => "no file matches it",
         }
     }
 }
@@ -156,7 +156,7 @@ pub fn render(template: &Template, fixed: &Fixed, seed: &Seed) -> Rendered {
 }
 
 /// The words by which a reader finds the line again.
-pub(crate) fn shown(setting: &Setting) -> String {
+fn shown(setting: &Setting) -> String {
     match setting.values.first() {
         Some(word) if setting.name == "sentinel" => format!("sentinel {}", word.to_ascii_lowercase()),
         _ => setting.name.clone(),
@@ -164,7 +164,7 @@ pub(crate) fn shown(setting: &Setting) -> String {
 }
 
 /// Why this setting of the user's must not reach Sentinel, if it must not.
-pub(crate) fn unwanted(setting: &Setting, fixed: &Fixed) -> Option<Why> {
+fn unwanted(setting: &Setting, fixed: &Fixed) -> Option<Why> {
     match setting.name.as_str() {
         "port" | "tls-port" | "bind" | "daemonize" | "logfile" | "dir" | "protected-mode" | "supervised"
         | "pidfile" | "unixsocket" | "replicaof" | "slaveof" => Some(Why::Supervised),
@@ -201,4 +201,4 @@ fn unwanted_sentinel(values: &[String], fixed: &Fixed) -> Option<Why> {
 
 mod lines;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

@@ -293,6 +293,38 @@ async fn the_users_template_is_honoured_and_never_written_to() {
 }
 
 #[tokio::test]
+async fn whole_lines_as_arguments_count_and_show_no_password() {
+    let group = Group::start(0, 1).await;
+    let port = ports::free();
+    let program = program(&group.zk.hosts(), port, &group.data_dir("arguments"))
+        .arg("--")
+        .arg("--port 7777")
+        .arg("--daemonize yes")
+        .arg("--sentinel auth-pass master1 sesame")
+        .arg("--maxclients")
+        .arg("77");
+    let wrapper = Wrapper::start(port, program);
+    wrapper.wait_registered(group.zk.client()).await;
+    let log = wrapper.program.log();
+    for (line, setting) in [(1, "port"), (2, "daemonize")] {
+        let named = format!("path=arguments after -- line={line} setting=\"{setting}\"");
+        assert!(log.contains(&named), "{setting}: {log}");
+    }
+    let child = wrapper.program.child_pid().unwrap();
+    let words = std::fs::read(format!("/proc/{child}/cmdline")).unwrap();
+    let words = String::from_utf8_lossy(&words);
+    assert!(!words.contains("sesame") && !words.contains("77"), "{words}");
+    let file = group
+        .data_dir("arguments")
+        .join(format!("sentinel-{port}/sentinel.conf"));
+    let file = std::fs::read_to_string(file).unwrap();
+    assert!(
+        file.contains("sesame") && file.contains("maxclients 77"),
+        "{file}"
+    );
+}
+
+#[tokio::test]
 async fn passwords_are_carried_everywhere() {
     let zk = ZooKeeper::start().await;
     let master = Redis::builder().password("open sesame").start().await;

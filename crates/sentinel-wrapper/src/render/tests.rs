@@ -18,7 +18,7 @@ fn template(text: &str) -> Template {
     .unwrap()
 }
 
-pub(crate) fn fixed() -> Fixed {
+fn fixed() -> Fixed {
     Fixed {
         name: "master1".parse().unwrap(),
         bind: Some("10.0.0.1".parse().unwrap()),
