@@ -16,7 +16,7 @@ use tracing::{info, warn};
 use crate::config::Config;
 use crate::observe::Observer;
 use crate::private::{Private, PrivateError};
-use crate::render::{self, Dropped, Fixed, Secrets, Timing, Tls};
+use crate::render::{self, Beside, Dropped, Fixed, Secrets, Timing, Tls};
 use crate::template::{Template, TemplateError};
 use crate::view::Seed;
 
@@ -56,7 +56,8 @@ pub struct Launcher {
     template: Template,
     fixed: Fixed,
     private: Private,
-    told: Vec<Dropped>,
+    /// What was said of the user's lines at the last start.
+    told: (Vec<Dropped>, Vec<Beside>),
 }
 
 impl Launcher {
@@ -70,7 +71,7 @@ impl Launcher {
             template,
             fixed,
             private,
-            told: Vec::new(),
+            told: Default::default(),
         })
     }
 
@@ -113,9 +114,10 @@ impl Launcher {
     /// Writes the file and starts Sentinel.
     pub async fn start(&mut self, seed: &Seed, children: &Children) -> Result<Child, LaunchError> {
         let rendered = render::render(&self.template, &self.fixed, seed);
-        if rendered.dropped != self.told {
-            warn_of(&rendered.dropped);
-            self.told = rendered.dropped;
+        let said = (rendered.dropped, rendered.beside);
+        if said != self.told {
+            warn_of(&said.0, &said.1);
+            self.told = said;
         }
         let file = self.private.write(&rendered.text).map_err(LaunchError::File)?;
         let command = ChildCommand {
@@ -224,7 +226,7 @@ fn fixed(config: &Config, private: &Private) -> Fixed {
     }
 }
 
-fn warn_of(dropped: &[Dropped]) {
+fn warn_of(dropped: &[Dropped], beside: &[Beside]) {
     for Dropped {
         file,
         line,
@@ -233,5 +235,14 @@ fn warn_of(dropped: &[Dropped]) {
     } in dropped
     {
         warn!(path = %file, line, setting, reason = why.word(), "a setting has no effect");
+    }
+    for Beside {
+        file,
+        line,
+        name,
+        master,
+    } in beside
+    {
+        warn!(path = %file, line, group = %name, %master, "another group is watched too; nothing of it is in zookeeper");
     }
 }

@@ -230,7 +230,7 @@ async fn the_users_template_is_honoured_and_never_written_to() {
     let (template, more) = (dir.join("mine.conf"), dir.join("more.conf"));
     let text = "# mine\nport 1\ndaemonize yes\ninclude more.conf\nsentinel down-after-milliseconds master1 3000\n\
         sentinel parallel-syncs master1 7\nsentinel monitor master1 1.1.1.1 1 1\n";
-    let other = "sentinel monitor other 127.0.0.1 1 1\nsentinel down-after-milliseconds other 7000\n";
+    let other = "sentinel monitor other 192.0.2.1 1 1\nsentinel down-after-milliseconds other 7000\n";
     std::fs::write(&template, text).unwrap();
     std::fs::write(&more, "include conf.d/*.conf\n").unwrap();
     std::fs::create_dir(dir.join("conf.d")).unwrap();
@@ -283,6 +283,10 @@ async fn the_users_template_is_honoured_and_never_written_to() {
         };
         assert!(log.lines().any(|text| named(&text)), "{setting}: {log}");
     }
+    assert!(
+        log.contains("another group is watched too") && log.contains("conf.d/other.conf line=1 group=other"),
+        "{log}"
+    );
     // What Sentinel has written can be started from again, by the next wrapper in this directory.
     let id = wrapper.id().await;
     wrapper.program.terminate();
@@ -322,6 +326,48 @@ async fn whole_lines_as_arguments_count_and_show_no_password() {
         file.contains("sesame") && file.contains("maxclients 77"),
         "{file}"
     );
+}
+
+/// What a package installs: `docs/settings.md` names it as the example of SENTINEL_CONF.
+const STOCK: &str = "/etc/redis/sentinel.conf";
+
+#[tokio::test]
+async fn the_stock_file_watches_nobody_a_second_time() {
+    let group = Group::start(0, 1).await;
+    let dir = group.data_dir("stock");
+    let template = dir.join("stock.conf");
+    let installed = std::fs::read_to_string(STOCK).ok();
+    let text = installed.filter(|text| text.contains("\nsentinel monitor mymaster 127.0.0.1 6379 2\n"));
+    let text = text.unwrap_or_else(|| {
+        "port 26379\nsentinel monitor mymaster 127.0.0.1 6379 2\nsentinel down-after-milliseconds mymaster 30000\n\
+         acllog-max-len 128\nsentinel parallel-syncs mymaster 1\nSENTINEL resolve-hostnames no\n"
+            .to_owned()
+    });
+    let port_of_ours = format!("127.0.0.1 {}", group.master.addr().port());
+    // Stock, and as somebody would mend it for our ports.
+    for text in [text.clone(), text.replace("127.0.0.1 6379", &port_of_ours)] {
+        std::fs::write(&template, &text).unwrap();
+        let port = ports::free();
+        let program =
+            program(&group.zk.hosts(), port, &dir).env("SENTINEL_CONF", template.display().to_string());
+        let wrapper = Wrapper::start(port, program);
+        wrapper.wait_registered(group.zk.client()).await;
+        assert_eq!(wrapper.sentinel.field("mymaster", "port").await, None);
+        let watched = wrapper.sentinel.field(NAME, "port").await;
+        assert_eq!(watched, Some(group.master.addr().port().to_string()));
+        let number = text
+            .lines()
+            .position(|line| line.starts_with("sentinel monitor"))
+            .unwrap()
+            + 1;
+        let log = wrapper.program.log();
+        let named = |line: &str| {
+            line.contains("stock.conf")
+                && line.contains(&format!("line={number} "))
+                && line.contains("ours under another name")
+        };
+        assert!(log.lines().any(named), "{log}");
+    }
 }
 
 #[tokio::test]
