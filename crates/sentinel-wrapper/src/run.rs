@@ -11,14 +11,14 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use instance::Dialer;
-use program::{AdminPort, Process, chain, port_is_free, refuse};
+use program::{AdminPort, Farewell, Process, chain, port_is_free, refuse};
 use registry::{Registration, Registry, Session};
 use supervisor::{ChildExit, Exit, Tasks};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{error, warn};
 
-use self::ending::{Farewell, leave};
+use self::ending::leave;
 use crate::admin::{Page, Phase};
 use crate::config::Config;
 use crate::join::{self, Held};
