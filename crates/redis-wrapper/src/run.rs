@@ -159,13 +159,15 @@ impl Wrapper {
     /// The exit code, and what is left of the time to end in.
     async fn live(&self) -> (Exit, Farewell) {
         let stop = self.process.stop.token();
-        let chosen = match stop.run_until_cancelled(self.choose()).await {
+        let choosing = self.process.notifier.waiting(Box::pin(self.choose()));
+        let chosen = match stop.run_until_cancelled(choosing).await {
             None => return (Exit::Clean, self.farewell()),
             Some(Err(exit)) => return (exit, self.farewell()),
             Some(Ok(chosen)) => chosen,
         };
         if let Some((epoch, why)) = chosen.salvage {
-            salvage::before_start(&self.node, epoch, why, &self.page.metrics).await;
+            let kept = salvage::before_start(&self.node, epoch, why, &self.page.metrics);
+            self.process.notifier.waiting(kept).await;
         }
         let launch = Launch {
             config: &self.config,

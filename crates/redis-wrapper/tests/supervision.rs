@@ -378,6 +378,7 @@ async fn systemd_is_told_though_zookeeper_left_while_redis_was_loading() {
         }
         assert!(!told.contains("READY=1"), "before {expected}");
     };
+    hear("STATUS=redis is loading").await;
     hear("EXTEND_TIMEOUT_USEC").await;
     zk.kill();
     hear("READY=1").await;
@@ -392,4 +393,30 @@ async fn systemd_is_told_though_zookeeper_left_while_redis_was_loading() {
         zk.client().children("/redis/members").await.len() == 1
     })
     .await;
+}
+
+/// Nothing limits this wait, so TimeoutStartSec may not either.
+#[tokio::test(flavor = "multi_thread")]
+async fn systemd_waits_as_long_as_zookeeper_is_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("notify");
+    let socket = tokio::net::UnixDatagram::bind(&path).unwrap();
+    let wrapper = testkit::Program::new("redis-wrapper")
+        .env("ZK_HOSTS", format!("127.0.0.1:{}", testkit::ports::free()))
+        .env("BIND_IP", "127.0.0.1")
+        .env("PORT0", testkit::ports::free().to_string())
+        .env("DATA_DIR", dir.path().join("data").to_string_lossy())
+        .env("NOTIFY_SOCKET", path.to_string_lossy())
+        .start();
+    let mut buffer = [0; 512];
+    let mut extended = 0;
+    while extended < 3 {
+        let received = tokio::time::timeout(SOON, socket.recv(&mut buffer)).await;
+        let length = received
+            .unwrap_or_else(|_| panic!("{}", wrapper.log_tail()))
+            .unwrap();
+        let told = String::from_utf8_lossy(&buffer[..length]);
+        assert!(!told.contains("READY=1"), "{told}");
+        extended += usize::from(told == "EXTEND_TIMEOUT_USEC=30000000");
+    }
 }

@@ -142,7 +142,9 @@ impl Wrapper {
     async fn live(&mut self) -> (Exit, Farewell) {
         let stop = self.process.stop.token();
         let grace = self.config.stop_grace;
-        let (held, mut seed) = match stop.run_until_cancelled(self.join()).await {
+        let notifier = self.process.notifier.clone();
+        let joining = notifier.waiting(self.join());
+        let (held, mut seed) = match stop.run_until_cancelled(joining).await {
             None => return (self.unstarted(), Farewell::begin(grace)),
             Some(Err(exit)) => return (exit, Farewell::begin(grace)),
             Some(Ok(joined)) => joined,

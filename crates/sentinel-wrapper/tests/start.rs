@@ -559,3 +559,36 @@ async fn another_groups_tree_is_refused_and_who_waits_shows_its_session() {
         "{log}"
     );
 }
+
+/// `MASTER_WAIT=0` is for ever, so TimeoutStartSec may not end it. Once Sentinel answers there is nothing to extend.
+#[tokio::test]
+async fn systemd_waits_as_long_as_there_is_no_master() {
+    let group = Group::start(0, 1).await;
+    let zk = group.zk.client();
+    zk.set("/redis/state", "").await;
+    zk.set("/redis/master", "").await;
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("notify");
+    let socket = tokio::net::UnixDatagram::bind(&path).unwrap();
+    let program = program(&group.zk.hosts(), ports::free(), &group.data_dir("systemd"))
+        .env("MASTER_WAIT", "0")
+        .env("NOTIFY_SOCKET", path.display().to_string())
+        .start();
+    let mut buffer = [0; 512];
+    let mut extended = 0;
+    loop {
+        let received = tokio::time::timeout(SOON, socket.recv(&mut buffer)).await;
+        let length = received.unwrap_or_else(|_| panic!("{}", program.log())).unwrap();
+        let told = String::from_utf8_lossy(&buffer[..length]);
+        if told.contains("READY=1") {
+            break;
+        }
+        if told == "EXTEND_TIMEOUT_USEC=30000000" {
+            extended += 1;
+            if extended == 3 {
+                record(zk, group.master.addr(), 1).await;
+            }
+        }
+    }
+    assert!(extended >= 3, "{extended}");
+}
