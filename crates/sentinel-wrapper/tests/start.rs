@@ -328,6 +328,39 @@ async fn whole_lines_as_arguments_count_and_show_no_password() {
     );
 }
 
+/// As under a scheduler that gives every start another port.
+#[tokio::test]
+async fn what_other_ports_left_is_cleared_away_and_no_vote_of_theirs_forgotten() {
+    let group = Group::start(0, 1).await;
+    let dir = group.data_dir("shared");
+    for n in 1..=9 {
+        let left = dir.join(format!("sentinel-{n}"));
+        std::fs::create_dir(&left).unwrap();
+        std::fs::write(left.join(".wrapper-alive.lock"), "").unwrap();
+        let text = format!(
+            "sentinel monitor {NAME} 10.0.0.1 1 2\nsentinel current-epoch {}\n",
+            50 - n
+        );
+        std::fs::write(left.join("sentinel.conf"), text).unwrap();
+        let file = std::fs::File::options()
+            .write(true)
+            .open(left.join("sentinel.conf"));
+        let written = std::time::SystemTime::now() - Duration::from_secs(100 - n);
+        file.unwrap().set_modified(written).unwrap();
+    }
+    let port = ports::free();
+    let wrapper = Wrapper::start(port, program(&group.zk.hosts(), port, &dir));
+    wrapper.wait_registered(group.zk.client()).await;
+    let file = std::fs::read_to_string(dir.join(format!("sentinel-{port}/sentinel.conf"))).unwrap();
+    assert!(file.contains("sentinel current-epoch 49"), "{file}");
+    assert!(!dir.join("sentinel-1").exists() && dir.join("sentinel-2").exists());
+    assert!(
+        wrapper.program.log().contains("cleared away"),
+        "{}",
+        wrapper.program.log()
+    );
+}
+
 /// What a package installs: `docs/settings.md` names it as the example of SENTINEL_CONF.
 const STOCK: &str = "/etc/redis/sentinel.conf";
 
