@@ -7,6 +7,7 @@
 mod account;
 mod edges;
 mod errors;
+mod farewell;
 mod listen;
 
 use std::ffi::OsString;
@@ -20,6 +21,7 @@ use tracing::{error, info, warn};
 pub use account::{can_become, can_read};
 pub use edges::{dialing, zookeeper};
 pub use errors::{chain, refuse};
+pub use farewell::Farewell;
 pub use listen::{AdminPort, PortTaken, listens_on, port_is_free};
 
 /// What `main` must know of a program's settings before the program runs.

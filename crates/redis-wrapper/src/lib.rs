@@ -7,7 +7,6 @@
 pub mod act;
 pub mod admin;
 mod announce;
-pub mod arguments;
 pub mod belt;
 mod boot;
 mod candidacy;
@@ -47,3 +46,5 @@ pub mod traffic;
 pub mod view;
 mod vigil;
 pub mod workdir;
+
+use topology::arguments;

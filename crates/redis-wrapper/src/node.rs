@@ -27,7 +27,7 @@ const REMEMBERED: usize = 64;
 const REFRESH: Duration = Duration::from_secs(10);
 /// How long the first write may delay a start.
 const FIRST: Duration = Duration::from_secs(1);
-/// How long the last one may delay a stop, of which little is left by then.
+/// How long the last one may delay a stop.
 const LAST: Duration = Duration::from_millis(300);
 
 /// Keeps the entry.
@@ -138,8 +138,8 @@ impl NodeKeeper {
         }
     }
 
-    /// The last entry: Redis was stopped and has saved what it saves.
-    pub(crate) async fn stopped_cleanly(&self) {
+    /// The last entry: Redis was stopped and has saved what it saves. Little is left of the time by then.
+    pub(crate) async fn stopped_cleanly(&self, left: Duration) {
         let last = self.locked(|kept| kept.follows.then(|| kept.node.clone()).flatten());
         let Some(last) = last else { return };
         let node = Node {
@@ -147,7 +147,7 @@ impl NodeKeeper {
             at_ms: now_ms(),
             ..last
         };
-        let _ = tokio::time::timeout(LAST, self.write(&node)).await;
+        let _ = tokio::time::timeout(LAST.min(left), self.write(&node)).await;
     }
 
     fn note(&self, snapshot: &Snapshot, branch: Option<Branch>) {

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use failover::{Durability, Links, Mover};
 use instance::{Dialer, Probe, ShutdownMode};
-use program::{AdminPort, Process, port_is_free, refuse};
+use program::{AdminPort, Farewell, Process, port_is_free, refuse};
 use registry::{Registration, Registry};
 use supervisor::{Child, Exit, Grace, Tasks};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use topology::Addr;
 use tracing::{error, info, warn};
@@ -36,6 +36,7 @@ use crate::vigil::Vigil;
 use crate::workdir::WorkDir;
 
 const TASKS_DEADLINE: Duration = Duration::from_millis(500);
+/// A session closes in milliseconds or, where ZooKeeper hangs, ends by itself.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
 pub(crate) const STOP_SLACK: Duration = Duration::from_millis(100);
 
@@ -61,17 +62,18 @@ pub(crate) struct Wrapper {
 /// Runs the wrapper to its exit code.
 pub async fn run(config: Config, process: Process) -> Exit {
     let tasks = Tasks::new(process.stop.token());
-    let exit = match prepare(config, process, &tasks).await {
+    let grace = config.stop_grace;
+    let (exit, farewell) = match prepare(config, process, &tasks).await {
         Ok(wrapper) => {
-            let exit = wrapper.live().await;
-            let _ = tokio::time::timeout(CLOSE_DEADLINE, wrapper.registry.close()).await;
-            exit
+            let (exit, farewell) = wrapper.live().await;
+            let _ = timeout(CLOSE_DEADLINE.min(farewell.left()), wrapper.registry.close()).await;
+            (exit, farewell)
         }
-        Err(exit) => exit,
+        Err(exit) => (exit, Farewell::begin(grace)),
     };
     tasks.stop().cancel();
     let failed = tasks.failure().is_some();
-    let _ = tasks.shutdown(TASKS_DEADLINE).await;
+    let _ = tasks.shutdown(TASKS_DEADLINE.min(farewell.left())).await;
     if failed && exit == Exit::Clean {
         Exit::Internal
     } else {
@@ -154,15 +156,18 @@ async fn prepare(config: Config, process: Process, tasks: &Tasks) -> Result<Wrap
 }
 
 impl Wrapper {
-    async fn live(&self) -> Exit {
+    /// The exit code, and what is left of the time to end in.
+    async fn live(&self) -> (Exit, Farewell) {
         let stop = self.process.stop.token();
-        let chosen = match stop.run_until_cancelled(self.choose()).await {
-            None => return Exit::Clean,
-            Some(Err(exit)) => return exit,
+        let choosing = self.process.notifier.waiting(Box::pin(self.choose()));
+        let chosen = match stop.run_until_cancelled(choosing).await {
+            None => return (Exit::Clean, self.farewell()),
+            Some(Err(exit)) => return (exit, self.farewell()),
             Some(Ok(chosen)) => chosen,
         };
         if let Some((epoch, why)) = chosen.salvage {
-            salvage::before_start(&self.node, epoch, why, &self.page.metrics).await;
+            let kept = salvage::before_start(&self.node, epoch, why, &self.page.metrics);
+            self.process.notifier.waiting(kept).await;
         }
         let launch = Launch {
             config: &self.config,
@@ -172,25 +177,30 @@ impl Wrapper {
         };
         let child = match launch.start(chosen.replica_of.as_ref()).await {
             Ok(child) => child,
-            Err(reason) => return refuse(&reason, Exit::CannotCreate),
+            Err(reason) => return (refuse(&reason, Exit::CannotCreate), self.farewell()),
         };
         self.keep_lease(&child);
         let claim = chosen.claimed.as_ref().map(Accepted::from);
         tokio::select! {
-            exit = child.exited() => self.died(exit).await,
+            exit = child.exited() => {
+                let farewell = self.farewell();
+                (self.died(exit).await, farewell)
+            }
             () = stop.cancelled() => self.stop(&child, None).await,
             served = self.serve(chosen, &child) => match served {
                 Ok(registration) => self.stay(&child, registration, claim).await,
-                Err(exit) => {
-                    let _ = self.stop(&child, None).await;
-                    exit
-                }
+                Err(exit) => (exit, self.stop(&child, None).await.1),
             },
         }
     }
 
     /// From here on only the child's end or a stop ends the program.
-    async fn stay(&self, child: &Child, registration: Registration, claim: Option<Accepted>) -> Exit {
+    async fn stay(
+        &self,
+        child: &Child,
+        registration: Registration,
+        claim: Option<Accepted>,
+    ) -> (Exit, Farewell) {
         let stop = self.process.stop.token();
         let mut tending = Tending::new(self, &registration, claim);
         let mut vigil = Vigil::new(self, &self.mover, &self.page.metrics.moves);
@@ -204,12 +214,32 @@ impl Wrapper {
         };
         match exit {
             Some(exit) => {
-                self.have_it_replaced().await;
-                registration.leave().await;
-                self.died(exit).await
+                let farewell = self.unless_stopped(self.have_it_replaced()).await;
+                let _ = timeout(farewell.for_goodbye(Instant::now()), registration.leave()).await;
+                (self.died(exit).await, farewell)
             }
             None => self.stop(child, Some(registration)).await,
         }
+    }
+
+    /// Lets `work` come to its end, or, where a stop is asked meanwhile, have no more than that leaves it.
+    async fn unless_stopped(&self, work: impl Future<Output = ()>) -> Farewell {
+        let mut work = std::pin::pin!(work);
+        let stop = self.process.stop.token();
+        let done = tokio::select! {
+            () = &mut work => true,
+            () = stop.cancelled() => false,
+        };
+        let farewell = self.farewell();
+        if !done {
+            let _ = timeout(farewell.for_child(Instant::now()), work).await;
+        }
+        farewell
+    }
+
+    /// The end that begins now.
+    fn farewell(&self) -> Farewell {
+        Farewell::begin(self.config.stop_grace)
     }
 
     /// The child's end that we did not ask for. Some platforms signal the whole process tree at once, and Redis may be
@@ -217,7 +247,7 @@ impl Wrapper {
     async fn died(&self, exit: supervisor::ChildExit) -> Exit {
         self.page.update(|status| status.phase = Phase::Stopping);
         let asked = self.process.stop.token().cancelled_owned();
-        if tokio::time::timeout(STOP_SLACK, asked).await.is_ok() {
+        if timeout(STOP_SLACK, asked).await.is_ok() {
             info!(reason = %exit, "redis ended");
             return Exit::after_stop(exit);
         }
@@ -230,8 +260,9 @@ impl Wrapper {
     }
 
     /// The requested end: nobody is told to use us any more, then Redis saves and ends within the grace.
-    async fn stop(&self, child: &Child, registration: Option<Registration>) -> Exit {
+    async fn stop(&self, child: &Child, registration: Option<Registration>) -> (Exit, Farewell) {
         let grace = self.config.stop_grace;
+        let farewell = self.farewell();
         info!(grace_ms = grace.as_millis(), "stopping");
         self.process.notifier.stopping();
         let master = registration.as_ref().and_then(|_| self.as_master());
@@ -242,7 +273,7 @@ impl Wrapper {
             (None, _) => grace / 2,
         };
         // What is left after the child is for ZooKeeper, so that the whole stays within the grace.
-        let whole = grace.saturating_sub(CLOSE_DEADLINE.min(grace / 5));
+        let whole = farewell.for_child(Instant::now());
         let goodbye = async {
             if master.is_some() {
                 self.hand_over(child, gentle).await;
@@ -262,9 +293,10 @@ impl Wrapper {
         };
         info!(reason = %exit, "redis ended");
         if exit.code() == 0 {
-            self.node.stopped_cleanly().await;
+            // The session's end has its share too.
+            self.node.stopped_cleanly(farewell.left() / 2).await;
         }
-        Exit::after_stop(exit)
+        (Exit::after_stop(exit), farewell)
     }
 
     /// Redis refuses to shut down while it writes its first append-only file, or when a save fails, and forgets that it was asked

@@ -13,19 +13,21 @@
 //! of other ports whether the holder of the first one still has a wrapper.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
+use tracing::info;
 
 use self::lock::{last_port, lock, own};
 use crate::holders::holders;
 use crate::home::{Home, Patience, Root, Seen, home};
 use crate::template::Directory;
 
+mod left;
 mod lock;
 
 /// Inherited by redis-server.
@@ -114,11 +116,6 @@ impl WorkDir {
             .canonicalize()
             .map_err(system("find", wanted.data_dir))?;
         let private = own_directory(&root, wanted.port);
-        DirBuilder::new()
-            .mode(0o700)
-            .recursive(true)
-            .create(&private)
-            .map_err(system("create", &private))?;
         let mut waiting = Some(waiting);
         let deadline = Instant::now() + patience;
         let mut alive = None;
@@ -128,14 +125,23 @@ impl WorkDir {
             } else {
                 Patience::Over
             };
-            let held = match alive.take() {
-                Some(held) => Ok(held),
-                None => lock(&private.join(WRAPPER_LOCK))?,
+            let held = if let Some(held) = alive.take() {
+                Ok(held)
+            } else if let Some(locked) = own_lock(&private)? {
+                locked
+            } else {
+                sleep(LOOK_AGAIN).await;
+                continue;
             };
             let busy = match held {
                 Err(file) => same_port(&private, &file),
                 Ok(held) => match look(&root, &private, wanted, patience)? {
                     Look::Taken(data, lock, note) => {
+                        let removed = left::clear_up(&root, &private, last_port(&root.join(DATA_LOCK)));
+                        if removed > 0 {
+                            let (path, directories) = (root.display(), removed);
+                            info!(%path, directories, "cleared away what wrappers of other ports have left");
+                        }
                         let lock = Arc::new(lock);
                         return Ok(Self {
                             data,
@@ -180,6 +186,24 @@ impl WorkDir {
         std::fs::rename(&unfinished, &path).map_err(system("write", &path))?;
         Ok(path)
     }
+}
+
+/// The wrapper's lock in its private directory. `None`: another wrapper was clearing that away.
+fn own_lock(private: &Path) -> Result<Option<Result<File, File>>, WorkDirError> {
+    let mut builder = DirBuilder::new();
+    let made = builder.mode(0o700).recursive(true).create(private);
+    made.map_err(system("create", private))?;
+    let path = private.join(WRAPPER_LOCK);
+    let held = match lock(&path) {
+        Err(WorkDirError::System { source, .. }) if source.kind() == ErrorKind::NotFound => return Ok(None),
+        held => held?,
+    };
+    let (Ok(file) | Err(file)) = &held;
+    let there = match (file.metadata(), std::fs::metadata(&path)) {
+        (Ok(held), Ok(there)) => (held.dev(), held.ino()) == (there.dev(), there.ino()),
+        (Ok(_) | Err(_), _) => false,
+    };
+    Ok(there.then_some(held))
 }
 
 fn own_directory(root: &Path, port: u16) -> PathBuf {
@@ -275,7 +299,14 @@ fn named(file: &File, port: Option<u16>) -> String {
 /// Whether the wrapper of this port, which holds DATA_DIR, is alive. One that is being killed is not, but its Redis may be.
 fn has_wrapper(root: &Path, port: u16) -> Result<bool, WorkDirError> {
     let path = own_directory(root, port).join(WRAPPER_LOCK);
-    Ok(path.exists() && lock(&path)?.is_err())
+    if !path.exists() {
+        return Ok(false);
+    }
+    match lock(&path) {
+        // It has been cleared away since.
+        Err(WorkDirError::System { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(false),
+        held => Ok(held?.is_err()),
+    }
 }
 
 /// Whether a port other than ours has a home of its own below.

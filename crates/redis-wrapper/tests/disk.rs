@@ -6,11 +6,11 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use redis_wrapper::arguments::as_lines;
 use redis_wrapper::disk::{Content, DataSet, DiskFacts, Layout};
 use redis_wrapper::includes::Reading;
 use redis_wrapper::template::{Origin, Template};
 use testkit::{Redis, eventually};
+use topology::arguments::as_lines;
 
 const SOON: Duration = Duration::from_secs(10);
 

@@ -1,10 +1,10 @@
 //! The wrapper as a parent: signals, exit codes, no orphans, and what happens to its znodes.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use testkit::{Exit, Group, RunningGroup, ZooKeeper, eventually, http};
+use testkit::{Exit, Group, Kind, RunningGroup, ZooKeeper, eventually, http};
 use topology::Role;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -64,6 +64,59 @@ async fn a_killed_wrapper_leaves_no_redis_and_its_entry_ends_with_the_session() 
     zk.client()
         .wait_for_children("/redis/members", 0, Duration::from_secs(8))
         .await;
+}
+
+/// Starts one Redis with a grace of a second, and ZooKeeper hangs from then on.
+async fn one_whose_zookeeper_hangs(zk: &ZooKeeper) -> RunningGroup {
+    let group = Group::new(&zk.hosts()).redis(1);
+    let group = group.env(Kind::Redis, "STOP_GRACE", "1s").start().await;
+    zk.stop();
+    group
+}
+
+/// The grace, and what a loaded machine needs to schedule and to reap.
+const STOPPED: Duration = Duration::from_millis(1500);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_takes_no_longer_than_its_grace_while_zookeeper_hangs() {
+    let zk = ZooKeeper::start().await;
+    let group = one_whose_zookeeper_hangs(&zk).await;
+    let wrapper = group.redis(0).program();
+    let redis = wrapper.child_pid().unwrap();
+    let asked = Instant::now();
+    wrapper.terminate();
+    assert_eq!(wrapper.wait_exit(SOON).await, Exit::Code(0), "{}", wrapper.log());
+    assert!(
+        asked.elapsed() < STOPPED,
+        "{:?}: {}",
+        asked.elapsed(),
+        wrapper.log()
+    );
+    assert!(!alive(redis));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_is_heard_while_a_dead_master_waits_to_be_replaced() {
+    let zk = ZooKeeper::start().await;
+    let group = one_whose_zookeeper_hangs(&zk).await;
+    let wrapper = group.redis(0).program();
+    let redis = wrapper.child_pid().unwrap();
+    kill(Pid::from_raw(redis.try_into().unwrap()), Signal::SIGKILL).unwrap();
+    eventually("redis gone", SOON, async || !wrapper.tree().contains(&redis)).await;
+    let asked = Instant::now();
+    wrapper.terminate();
+    assert_eq!(
+        wrapper.wait_exit(SOON).await,
+        Exit::Code(137),
+        "{}",
+        wrapper.log()
+    );
+    assert!(
+        asked.elapsed() < STOPPED,
+        "{:?}: {}",
+        asked.elapsed(),
+        wrapper.log()
+    );
 }
 
 /// The fork of a killed Redis goes on, since a parent-death signal is not inherited, and would rename its old dump over
@@ -325,6 +378,7 @@ async fn systemd_is_told_though_zookeeper_left_while_redis_was_loading() {
         }
         assert!(!told.contains("READY=1"), "before {expected}");
     };
+    hear("STATUS=redis is loading").await;
     hear("EXTEND_TIMEOUT_USEC").await;
     zk.kill();
     hear("READY=1").await;
@@ -339,4 +393,30 @@ async fn systemd_is_told_though_zookeeper_left_while_redis_was_loading() {
         zk.client().children("/redis/members").await.len() == 1
     })
     .await;
+}
+
+/// Nothing limits this wait, so TimeoutStartSec may not either.
+#[tokio::test(flavor = "multi_thread")]
+async fn systemd_waits_as_long_as_zookeeper_is_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("notify");
+    let socket = tokio::net::UnixDatagram::bind(&path).unwrap();
+    let wrapper = testkit::Program::new("redis-wrapper")
+        .env("ZK_HOSTS", format!("127.0.0.1:{}", testkit::ports::free()))
+        .env("BIND_IP", "127.0.0.1")
+        .env("PORT0", testkit::ports::free().to_string())
+        .env("DATA_DIR", dir.path().join("data").to_string_lossy())
+        .env("NOTIFY_SOCKET", path.to_string_lossy())
+        .start();
+    let mut buffer = [0; 512];
+    let mut extended = 0;
+    while extended < 3 {
+        let received = tokio::time::timeout(SOON, socket.recv(&mut buffer)).await;
+        let length = received
+            .unwrap_or_else(|_| panic!("{}", wrapper.log_tail()))
+            .unwrap();
+        let told = String::from_utf8_lossy(&buffer[..length]);
+        assert!(!told.contains("READY=1"), "{told}");
+        extended += usize::from(told == "EXTEND_TIMEOUT_USEC=30000000");
+    }
 }

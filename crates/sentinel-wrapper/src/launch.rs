@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use instance::{Credentials, InstanceError};
@@ -11,13 +10,13 @@ use settings::{Bind, Secret, vars};
 use supervisor::{Child, ChildCommand, Children, DeathSignal, Output, SpawnError};
 use tokio::time::{Instant, sleep};
 use topology::conf_file::Setting;
-use topology::{MasterName, RunId, conf_file};
+use topology::{MasterName, RunId};
 use tracing::{info, warn};
 
 use crate::config::Config;
 use crate::observe::Observer;
 use crate::private::{Private, PrivateError};
-use crate::render::{self, Dropped, Fixed, Secrets, Timing, Tls};
+use crate::render::{self, Beside, Dropped, Fixed, Secrets, Timing, Tls};
 use crate::template::{Template, TemplateError};
 use crate::view::Seed;
 
@@ -54,28 +53,25 @@ pub enum Mute {
 /// Everything that is the same at each start.
 pub struct Launcher {
     program: PathBuf,
-    args: Vec<OsString>,
     template: Template,
     fixed: Fixed,
     private: Private,
-    told: Vec<Dropped>,
+    /// What was said of the user's lines at the last start.
+    told: (Vec<Dropped>, Vec<Beside>),
 }
 
 impl Launcher {
-    /// Reads the template, once: what it says holds until the wrapper is started again.
+    /// Reads the template and the arguments, once: what it says holds until the wrapper is started again.
     pub fn new(config: &Config, private: Private) -> Result<Self, TemplateError> {
-        let template = Template::read(config.template.as_deref())?;
+        let template = Template::read(config.template.as_deref(), &config.child_args)?;
         let fixed = fixed(config, &private);
-        let (args, dropped) = without_supervised(&config.child_args, &fixed);
-        warn_of(&dropped);
         let program = config.server.clone();
         Ok(Self {
             program,
-            args,
             template,
             fixed,
             private,
-            told: Vec::new(),
+            told: Default::default(),
         })
     }
 
@@ -118,16 +114,15 @@ impl Launcher {
     /// Writes the file and starts Sentinel.
     pub async fn start(&mut self, seed: &Seed, children: &Children) -> Result<Child, LaunchError> {
         let rendered = render::render(&self.template, &self.fixed, seed);
-        if rendered.dropped != self.told {
-            warn_of(&rendered.dropped);
-            self.told = rendered.dropped;
+        let said = (rendered.dropped, rendered.beside);
+        if said != self.told {
+            warn_of(&said.0, &said.1);
+            self.told = said;
         }
         let file = self.private.write(&rendered.text).map_err(LaunchError::File)?;
-        let mut args = vec![OsString::from(&file)];
-        args.extend(self.args.iter().cloned());
         let command = ChildCommand {
             program: self.program.clone(),
-            args,
+            args: vec![file.into()],
             env_remove: secret_variables(),
             dir: self.private.dir().to_owned(),
             // What it knows it has written already, and a hung one would outlive a gentler word, under a run id that
@@ -231,7 +226,7 @@ fn fixed(config: &Config, private: &Private) -> Fixed {
     }
 }
 
-fn warn_of(dropped: &[Dropped]) {
+fn warn_of(dropped: &[Dropped], beside: &[Beside]) {
     for Dropped {
         file,
         line,
@@ -241,74 +236,13 @@ fn warn_of(dropped: &[Dropped]) {
     {
         warn!(path = %file, line, setting, reason = why.word(), "a setting has no effect");
     }
-}
-
-/// The arguments after `--`, in which each `--name` begins a setting, without those that would break supervision.
-pub(crate) fn without_supervised(args: &[OsString], fixed: &Fixed) -> (Vec<OsString>, Vec<Dropped>) {
-    let mut kept = Vec::new();
-    let mut dropped = Vec::new();
-    let mut rest = args.iter().enumerate().peekable();
-    while let Some((place, arg)) = rest.next() {
-        let mut group = vec![arg.clone()];
-        while let Some((_, value)) = rest.next_if(|(_, next)| !next.to_string_lossy().starts_with("--")) {
-            group.push(value.clone());
-        }
-        let words: Vec<String> = group
-            .iter()
-            .map(|word| conf_file::quote(&word.to_string_lossy()))
-            .collect();
-        let line = words.join(" ");
-        let setting = conf_file::settings(line.trim_start_matches('-'))
-            .into_iter()
-            .next();
-        match setting
-            .as_ref()
-            .and_then(|setting| Some((setting, render::unwanted(setting, fixed)?)))
-        {
-            None => kept.extend(group),
-            Some((setting, why)) => {
-                let (file, line) = (Arc::from("arguments after --"), place + 1);
-                dropped.push(Dropped {
-                    file,
-                    line,
-                    setting: render::shown(setting),
-                    why,
-                });
-            }
-        }
-    }
-    (kept, dropped)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::render::Why;
-    use crate::render::tests::fixed;
-
-    #[test]
-    fn arguments_pass_through_except_those_that_break_supervision() {
-        let line = "--maxclients 7 --PORT 5 --sentinel monitor other 1.1.1.1 1 1 --sentinel myid x --loglevel debug --bind a b --include c";
-        let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
-        let (kept, dropped) = without_supervised(&args, &fixed());
-        let kept: Vec<String> = kept.into_iter().map(|word| word.into_string().unwrap()).collect();
-        assert_eq!(
-            kept.join(" "),
-            "--maxclients 7 --sentinel monitor other 1.1.1.1 1 1 --loglevel debug"
-        );
-        let dropped: Vec<_> = dropped
-            .iter()
-            .map(|d| (d.line, d.setting.as_str(), d.why))
-            .collect();
-        assert_eq!(
-            dropped,
-            [
-                (3, "port", Why::Supervised),
-                (11, "sentinel myid", Why::FromZooKeeper),
-                (16, "bind", Why::Supervised),
-                (19, "include", Why::NoFile)
-            ]
-        );
-        assert_eq!(without_supervised(&[], &fixed()), (Vec::new(), Vec::new()));
+    for Beside {
+        file,
+        line,
+        name,
+        master,
+    } in beside
+    {
+        warn!(path = %file, line, group = %name, %master, "another group is watched too; nothing of it is in zookeeper");
     }
 }

@@ -31,7 +31,7 @@ fn main() -> ExitCode {
 /// Only the private directory is handed over to the user we become, so it must be there. Whatever fails is said by
 /// [`run::run`], which takes it again.
 fn begins(setup: &Setup) -> Beginning<'_> {
-    let _ = Private::take(&setup.config.data_dir, setup.config.network.port);
+    let _ = Private::make(&setup.config.data_dir, setup.config.network.port);
     let config = &setup.config;
     Beginning {
         log: &config.log,

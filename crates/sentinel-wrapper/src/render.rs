@@ -88,12 +88,27 @@ pub struct Rendered {
     pub text: String,
     /// The lines left out.
     pub dropped: Vec<Dropped>,
+    /// Groups of the user's that are watched beside ours.
+    pub beside: Vec<Beside>,
+}
+
+/// A `sentinel monitor` of another name that stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beside {
+    /// In which file, or that it is an argument.
+    pub file: Arc<str>,
+    /// Line number there.
+    pub line: usize,
+    /// The group's name.
+    pub name: String,
+    /// Where its master is said to be.
+    pub master: Addr,
 }
 
 /// A setting of the user's that is left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dropped {
-    /// In which file, or "arguments".
+    /// In which file, or that it is an argument.
     pub file: Arc<str>,
     /// Line number there.
     pub line: usize,
@@ -112,6 +127,8 @@ pub enum Why {
     FromZooKeeper,
     /// The credentials or certificates come from the environment.
     Credentials,
+    /// It has our own nodes watched under another name.
+    Double,
     /// The environment sets the same, explicitly.
     Environment,
     /// An `include` that is left: the others have been followed.
@@ -124,9 +141,12 @@ impl Why {
         match self {
             Self::Supervised => "the wrapper decides it",
             Self::FromZooKeeper => "it comes from ZooKeeper",
+            Self::Double => {
+                "its group is ours under another name: its master is on this host or a node of ours"
+            }
             Self::Credentials => "credentials come from the environment",
             Self::Environment => "the environment sets it",
-            Self::NoFile => "no file matches it, or it does not stand in a file",
+            Self::NoFile => "no file matches it",
         }
     }
 }
@@ -134,10 +154,17 @@ impl Why {
 /// The file for one start.
 pub fn render(template: &Template, fixed: &Fixed, seed: &Seed) -> Rendered {
     let mut dropped = Vec::new();
+    let mut beside = Vec::new();
+    let doubles = foreign::doubles(template, fixed, seed);
+    let double = |setting: &Setting| {
+        let about = foreign::subject(&setting.values).filter(|_| setting.name == "sentinel");
+        about.filter(|name| doubles.contains(*name)).map(|_| Why::Double)
+    };
     let mut text =
         String::from("# Made by sentinel-wrapper for one start of redis-sentinel. Changes here are lost.\n");
     for line in template.lines() {
-        let why = line.setting.as_ref().and_then(|setting| unwanted(setting, fixed));
+        let setting = line.setting.as_ref();
+        let why = setting.and_then(|setting| unwanted(setting, fixed).or_else(|| double(setting)));
         if let (Some(why), Some(setting)) = (why, &line.setting) {
             let setting = shown(setting);
             dropped.push(Dropped {
@@ -147,16 +174,29 @@ pub fn render(template: &Template, fixed: &Fixed, seed: &Seed) -> Rendered {
                 why,
             });
         } else {
+            if let Some(foreign::Group { name, master }) = setting.and_then(foreign::monitored) {
+                let (file, line) = (line.file.clone(), line.number);
+                beside.push(Beside {
+                    file,
+                    line,
+                    name,
+                    master,
+                });
+            }
             text.push_str(&line.text);
             text.push('\n');
         }
     }
     lines::ours(&mut text, template, fixed, seed);
-    Rendered { text, dropped }
+    Rendered {
+        text,
+        dropped,
+        beside,
+    }
 }
 
 /// The words by which a reader finds the line again.
-pub(crate) fn shown(setting: &Setting) -> String {
+fn shown(setting: &Setting) -> String {
     match setting.values.first() {
         Some(word) if setting.name == "sentinel" => format!("sentinel {}", word.to_ascii_lowercase()),
         _ => setting.name.clone(),
@@ -164,7 +204,7 @@ pub(crate) fn shown(setting: &Setting) -> String {
 }
 
 /// Why this setting of the user's must not reach Sentinel, if it must not.
-pub(crate) fn unwanted(setting: &Setting, fixed: &Fixed) -> Option<Why> {
+fn unwanted(setting: &Setting, fixed: &Fixed) -> Option<Why> {
     match setting.name.as_str() {
         "port" | "tls-port" | "bind" | "daemonize" | "logfile" | "dir" | "protected-mode" | "supervised"
         | "pidfile" | "unixsocket" | "replicaof" | "slaveof" => Some(Why::Supervised),
@@ -199,6 +239,7 @@ fn unwanted_sentinel(values: &[String], fixed: &Fixed) -> Option<Why> {
     }
 }
 
+mod foreign;
 mod lines;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

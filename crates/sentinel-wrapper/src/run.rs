@@ -11,14 +11,14 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use instance::Dialer;
-use program::{AdminPort, Process, chain, port_is_free, refuse};
+use program::{AdminPort, Farewell, Process, chain, port_is_free, refuse};
 use registry::{Registration, Registry, Session};
 use supervisor::{ChildExit, Exit, Tasks};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{error, warn};
 
-use self::ending::{Farewell, leave};
+use self::ending::leave;
 use crate::admin::{Page, Phase};
 use crate::config::Config;
 use crate::join::{self, Held};
@@ -30,6 +30,8 @@ use crate::tend::Memory;
 use crate::view::Seed;
 
 const RETRY: Duration = Duration::from_millis(500);
+/// What a wrapper before us may take beyond its grace.
+const LEFT_OVER: Duration = Duration::from_secs(5);
 
 /// Everything the rooms share.
 struct Wrapper {
@@ -66,7 +68,7 @@ enum Over {
 pub async fn run(config: Config, process: Process) -> Exit {
     let tasks = Tasks::new(process.stop.token());
     let grace = config.stop_grace;
-    let (exit, farewell) = match prepare(config, process, &tasks) {
+    let (exit, farewell) = match prepare(config, process, &tasks).await {
         Ok(mut wrapper) => {
             let (exit, farewell) = wrapper.live().await;
             // With the session goes everything that is still ours in ZooKeeper.
@@ -97,12 +99,16 @@ async fn show_session(page: &Page, mut session: watch::Receiver<Session>) -> Inf
 }
 
 /// Everything that can be refused before ZooKeeper is asked.
-fn prepare(config: Config, process: Process, tasks: &Tasks) -> Result<Wrapper, Exit> {
-    let network = &config.network;
+async fn prepare(config: Config, process: Process, tasks: &Tasks) -> Result<Wrapper, Exit> {
+    let (network, grace) = (&config.network, config.stop_grace);
     port_is_free(network).map_err(|problem| refuse(&problem, Exit::Unavailable))?;
-    let private = Private::take(&config.data_dir, network.port)
+    let taking = Private::take(&config.data_dir, network.port, grace + LEFT_OVER);
+    let taken = process.stop.token().run_until_cancelled(taking).await;
+    let private = taken
+        .ok_or(Exit::Clean)?
         .map_err(|problem| refuse(&problem, Exit::CannotCreate))?;
-    let previous = private.previous();
+    let mut previous = private.previous();
+    previous.epoch = previous.epoch.max(private.clear_up(&config.group.name));
     let launcher =
         Launcher::new(&config, private).map_err(|problem| refuse(&problem, Exit::Configuration))?;
     let mut dialing = program::dialing(&config.credentials, config.tls.as_ref());
@@ -142,7 +148,9 @@ impl Wrapper {
     async fn live(&mut self) -> (Exit, Farewell) {
         let stop = self.process.stop.token();
         let grace = self.config.stop_grace;
-        let (held, mut seed) = match stop.run_until_cancelled(self.join()).await {
+        let notifier = self.process.notifier.clone();
+        let joining = notifier.waiting(self.join());
+        let (held, mut seed) = match stop.run_until_cancelled(joining).await {
             None => return (self.unstarted(), Farewell::begin(grace)),
             Some(Err(exit)) => return (exit, Farewell::begin(grace)),
             Some(Ok(joined)) => joined,

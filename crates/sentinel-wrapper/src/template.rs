@@ -2,14 +2,17 @@
 //!
 //! Sentinel rewrites its main file whenever it learns something. Settings that came in by `include` are written out
 //! a second time there, and the next start stops at `Duplicate master name` (tried on 7.0.15). So the text is copied
-//! into the private file, its includes too, and the user's files are only ever opened for reading.
+//! into the private file, its includes too, and the user's files are only ever opened for reading. The arguments after
+//! `--` are lines behind it, for the reasons that `topology::arguments` tells.
 
 mod pattern;
 
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use topology::arguments::{ArgumentError, as_sentinel_lines};
 use topology::conf_file::{self, Setting};
 
 /// What is used where the user names no file: the same text that the repository ships.
@@ -52,7 +55,7 @@ pub enum TemplateError {
         source: io::Error,
     },
     /// A setting holds bytes that are no text; changing them unseen might change a password.
-    #[error("{file}, line {line}: not UTF-8; write the file anew in UTF-8")]
+    #[error("{file}, line {line}: not UTF-8; write it anew in UTF-8")]
     NotText {
         /// Where.
         file: Arc<str>,
@@ -77,6 +80,9 @@ pub enum TemplateError {
         /// What.
         included: PathBuf,
     },
+    /// Arguments that are no settings.
+    #[error(transparent)]
+    Arguments(ArgumentError),
     /// Too many files, or too deep.
     #[error("{file}, line {line}: more than {DEPTH} includes within one another, or {FILES} files in all")]
     TooMuch {
@@ -88,19 +94,19 @@ pub enum TemplateError {
 }
 
 impl Template {
-    /// The template at `path`, or the built-in one.
-    pub fn read(path: Option<&Path>) -> Result<Self, TemplateError> {
+    /// The template at `path`, or the built-in one, and behind it what the arguments say.
+    pub fn read(path: Option<&Path>, args: &[OsString]) -> Result<Self, TemplateError> {
+        let mut reading = Reading::new(&open);
         match path {
-            None => Self::parse("the built-in sentinel.conf", Path::new("/"), BUILT_IN, &open),
-            Some(path) => {
-                let mut reading = Reading::new(&open);
-                reading.file(path)?;
-                Ok(reading.done())
-            }
+            None => reading.text(&Arc::from("the built-in sentinel.conf"), Path::new("/"), BUILT_IN)?,
+            Some(path) => reading.file(path)?,
         }
+        reading.arguments(args)?;
+        Ok(reading.done())
     }
 
     /// The lines of `text`; `open` reads what it includes, relative to `dir`.
+    #[cfg(test)]
     pub(crate) fn parse(file: &str, dir: &Path, text: &str, open: &Open) -> Result<Self, TemplateError> {
         let mut reading = Reading::new(open);
         reading.text(&Arc::from(file), dir, text)?;
@@ -159,6 +165,20 @@ impl<'a> Reading<'a> {
         self.text(&name, dir, &text)?;
         self.within.pop();
         Ok(())
+    }
+
+    /// Their files are relative to where the wrapper was started.
+    fn arguments(&mut self, args: &[OsString]) -> Result<(), TemplateError> {
+        let file: Arc<str> = Arc::from("arguments after --");
+        let mut words = Vec::new();
+        for (index, arg) in args.iter().enumerate() {
+            words.push(arg.clone().into_string().map_err(|_| TemplateError::NotText {
+                file: file.clone(),
+                line: index + 1,
+            })?);
+        }
+        let lines = as_sentinel_lines(&words).map_err(TemplateError::Arguments)?;
+        self.text(&file, Path::new("."), &lines)
     }
 
     fn text(&mut self, file: &Arc<str>, dir: &Path, text: &str) -> Result<(), TemplateError> {

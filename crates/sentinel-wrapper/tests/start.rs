@@ -230,7 +230,7 @@ async fn the_users_template_is_honoured_and_never_written_to() {
     let (template, more) = (dir.join("mine.conf"), dir.join("more.conf"));
     let text = "# mine\nport 1\ndaemonize yes\ninclude more.conf\nsentinel down-after-milliseconds master1 3000\n\
         sentinel parallel-syncs master1 7\nsentinel monitor master1 1.1.1.1 1 1\n";
-    let other = "sentinel monitor other 127.0.0.1 1 1\nsentinel down-after-milliseconds other 7000\n";
+    let other = "sentinel monitor other 192.0.2.1 1 1\nsentinel down-after-milliseconds other 7000\n";
     std::fs::write(&template, text).unwrap();
     std::fs::write(&more, "include conf.d/*.conf\n").unwrap();
     std::fs::create_dir(dir.join("conf.d")).unwrap();
@@ -283,6 +283,10 @@ async fn the_users_template_is_honoured_and_never_written_to() {
         };
         assert!(log.lines().any(|text| named(&text)), "{setting}: {log}");
     }
+    assert!(
+        log.contains("another group is watched too") && log.contains("conf.d/other.conf line=1 group=other"),
+        "{log}"
+    );
     // What Sentinel has written can be started from again, by the next wrapper in this directory.
     let id = wrapper.id().await;
     wrapper.program.terminate();
@@ -290,6 +294,113 @@ async fn the_users_template_is_honoured_and_never_written_to() {
     wrapper.program.restart();
     wrapper.wait_registered(group.zk.client()).await;
     assert_eq!(wrapper.id().await, id);
+}
+
+#[tokio::test]
+async fn whole_lines_as_arguments_count_and_show_no_password() {
+    let group = Group::start(0, 1).await;
+    let port = ports::free();
+    let program = program(&group.zk.hosts(), port, &group.data_dir("arguments"))
+        .arg("--")
+        .arg("--port 7777")
+        .arg("--daemonize yes")
+        .arg("--sentinel auth-pass master1 sesame")
+        .arg("--maxclients")
+        .arg("77");
+    let wrapper = Wrapper::start(port, program);
+    wrapper.wait_registered(group.zk.client()).await;
+    let log = wrapper.program.log();
+    for (line, setting) in [(1, "port"), (2, "daemonize")] {
+        let named = format!("path=arguments after -- line={line} setting=\"{setting}\"");
+        assert!(log.contains(&named), "{setting}: {log}");
+    }
+    let child = wrapper.program.child_pid().unwrap();
+    let words = std::fs::read(format!("/proc/{child}/cmdline")).unwrap();
+    let words = String::from_utf8_lossy(&words);
+    assert!(!words.contains("sesame") && !words.contains("77"), "{words}");
+    let file = group
+        .data_dir("arguments")
+        .join(format!("sentinel-{port}/sentinel.conf"));
+    let file = std::fs::read_to_string(file).unwrap();
+    assert!(
+        file.contains("sesame") && file.contains("maxclients 77"),
+        "{file}"
+    );
+}
+
+/// As under a scheduler that gives every start another port.
+#[tokio::test]
+async fn what_other_ports_left_is_cleared_away_and_no_vote_of_theirs_forgotten() {
+    let group = Group::start(0, 1).await;
+    let dir = group.data_dir("shared");
+    for n in 1..=9 {
+        let left = dir.join(format!("sentinel-{n}"));
+        std::fs::create_dir(&left).unwrap();
+        std::fs::write(left.join(".wrapper-alive.lock"), "").unwrap();
+        let text = format!(
+            "sentinel monitor {NAME} 10.0.0.1 1 2\nsentinel current-epoch {}\n",
+            50 - n
+        );
+        std::fs::write(left.join("sentinel.conf"), text).unwrap();
+        let file = std::fs::File::options()
+            .write(true)
+            .open(left.join("sentinel.conf"));
+        let written = std::time::SystemTime::now() - Duration::from_secs(100 - n);
+        file.unwrap().set_modified(written).unwrap();
+    }
+    let port = ports::free();
+    let wrapper = Wrapper::start(port, program(&group.zk.hosts(), port, &dir));
+    wrapper.wait_registered(group.zk.client()).await;
+    let file = std::fs::read_to_string(dir.join(format!("sentinel-{port}/sentinel.conf"))).unwrap();
+    assert!(file.contains("sentinel current-epoch 49"), "{file}");
+    assert!(!dir.join("sentinel-1").exists() && dir.join("sentinel-2").exists());
+    assert!(
+        wrapper.program.log().contains("cleared away"),
+        "{}",
+        wrapper.program.log()
+    );
+}
+
+/// What a package installs: `docs/settings.md` names it as the example of SENTINEL_CONF.
+const STOCK: &str = "/etc/redis/sentinel.conf";
+
+#[tokio::test]
+async fn the_stock_file_watches_nobody_a_second_time() {
+    let group = Group::start(0, 1).await;
+    let dir = group.data_dir("stock");
+    let template = dir.join("stock.conf");
+    let installed = std::fs::read_to_string(STOCK).ok();
+    let text = installed.filter(|text| text.contains("\nsentinel monitor mymaster 127.0.0.1 6379 2\n"));
+    let text = text.unwrap_or_else(|| {
+        "port 26379\nsentinel monitor mymaster 127.0.0.1 6379 2\nsentinel down-after-milliseconds mymaster 30000\n\
+         acllog-max-len 128\nsentinel parallel-syncs mymaster 1\nSENTINEL resolve-hostnames no\n"
+            .to_owned()
+    });
+    let port_of_ours = format!("127.0.0.1 {}", group.master.addr().port());
+    // Stock, and as somebody would mend it for our ports.
+    for text in [text.clone(), text.replace("127.0.0.1 6379", &port_of_ours)] {
+        std::fs::write(&template, &text).unwrap();
+        let port = ports::free();
+        let program =
+            program(&group.zk.hosts(), port, &dir).env("SENTINEL_CONF", template.display().to_string());
+        let wrapper = Wrapper::start(port, program);
+        wrapper.wait_registered(group.zk.client()).await;
+        assert_eq!(wrapper.sentinel.field("mymaster", "port").await, None);
+        let watched = wrapper.sentinel.field(NAME, "port").await;
+        assert_eq!(watched, Some(group.master.addr().port().to_string()));
+        let number = text
+            .lines()
+            .position(|line| line.starts_with("sentinel monitor"))
+            .unwrap()
+            + 1;
+        let log = wrapper.program.log();
+        let named = |line: &str| {
+            line.contains("stock.conf")
+                && line.contains(&format!("line={number} "))
+                && line.contains("ours under another name")
+        };
+        assert!(log.lines().any(named), "{log}");
+    }
 }
 
 #[tokio::test]
@@ -480,4 +591,37 @@ async fn another_groups_tree_is_refused_and_who_waits_shows_its_session() {
         log.contains("`sessions`") && log.contains(&format!("MASTER_NAME={NAME}")) && log.contains("ZK_ROOT"),
         "{log}"
     );
+}
+
+/// `MASTER_WAIT=0` is for ever, so TimeoutStartSec may not end it. Once Sentinel answers there is nothing to extend.
+#[tokio::test]
+async fn systemd_waits_as_long_as_there_is_no_master() {
+    let group = Group::start(0, 1).await;
+    let zk = group.zk.client();
+    zk.set("/redis/state", "").await;
+    zk.set("/redis/master", "").await;
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("notify");
+    let socket = tokio::net::UnixDatagram::bind(&path).unwrap();
+    let program = program(&group.zk.hosts(), ports::free(), &group.data_dir("systemd"))
+        .env("MASTER_WAIT", "0")
+        .env("NOTIFY_SOCKET", path.display().to_string())
+        .start();
+    let mut buffer = [0; 512];
+    let mut extended = 0;
+    loop {
+        let received = tokio::time::timeout(SOON, socket.recv(&mut buffer)).await;
+        let length = received.unwrap_or_else(|_| panic!("{}", program.log())).unwrap();
+        let told = String::from_utf8_lossy(&buffer[..length]);
+        if told.contains("READY=1") {
+            break;
+        }
+        if told == "EXTEND_TIMEOUT_USEC=30000000" {
+            extended += 1;
+            if extended == 3 {
+                record(zk, group.master.addr(), 1).await;
+            }
+        }
+    }
+    assert!(extended >= 3, "{extended}");
 }

@@ -82,21 +82,8 @@ fn shown(bind: Bind) -> String {
     }
 }
 
-/// Where a program without announcements listens: `BIND_IP`, by default every address, and `PORT0`.
-pub fn listen(reader: &mut Reader<'_>) -> Outcome<(Bind, u16)> {
-    let said = reader.said(&vars::BIND_IP);
-    let port = own_port(reader);
-    let bind = match said? {
-        None => Ok(Bind::Wildcard),
-        Some(said) => match network::bind_address(&said) {
-            Ok(bind) => checked(reader, Some(&said), bind),
-            Err(problem) => Err(reader.problem(problem)),
-        },
-    };
-    Ok((bind?, port?))
-}
-
-fn own_port(reader: &mut Reader<'_>) -> Outcome<u16> {
+/// `PORT0`, at which every program listens.
+pub fn own_port(reader: &mut Reader<'_>) -> Outcome<u16> {
     match reader.port(&vars::PORT0)? {
         Some(port) => Ok(port),
         None => Err(reader.problem(Problem::new(

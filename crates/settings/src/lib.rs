@@ -40,7 +40,7 @@ pub use durability::Durability;
 pub use effective::Effective;
 pub use files::{TlsFiles, template};
 pub use group::GroupSettings;
-pub use host::listen;
+pub use host::own_port;
 pub use lease::LeaseSettings;
 pub use log::{LogFormat, LogSettings};
 pub use network::{Bind, NetworkSettings};

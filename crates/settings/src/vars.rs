@@ -220,8 +220,8 @@ table! {
         "the group's name, as Sentinel clients ask for it; choose one that no other group uses";
     NET_IFACE: Wrappers, Plain, Value("eth0"), "ens3",
         "listen on and announce this interface's address, IPv4 first";
-    BIND_IP: All, Plain, Unset, "10.0.0.7",
-        "listen on this address instead; 0.0.0.0 or :: is every address (the watcher's default)";
+    BIND_IP: Wrappers, Plain, Unset, "10.0.0.7",
+        "listen on this address instead; 0.0.0.0 or :: is every address (where the watcher always listens)";
     PORT0: All, Plain,
         PerProgram { redis_wrapper: "6379", sentinel_wrapper: "26379", watcher: "8080" }, "31500",
         "the port to listen on, and to announce unless ANNOUNCE_PORT says otherwise";

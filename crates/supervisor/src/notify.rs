@@ -12,6 +12,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+/// By how much a wait extends the time to start in. What is said once may get lost.
+const EXTEND_BY: Duration = Duration::from_secs(30);
+const EXTEND_EVERY: Duration = Duration::from_secs(5);
+
 /// Why systemd cannot be told anything.
 #[derive(Debug, thiserror::Error)]
 pub enum NotifyError {
@@ -93,6 +97,22 @@ impl Notifier {
     /// Starting or stopping takes longer: at most this much from now.
     pub fn extend_timeout(&self, by: Duration) {
         self.send(&format!("EXTEND_TIMEOUT_USEC={}", by.as_micros()));
+    }
+
+    /// Waits for `work` before the program is ready, for as long as it takes: systemd would end it after its
+    /// TimeoutStartSec, and start it again for the same wait. A program that hangs goes on saying nothing.
+    pub async fn waiting<T>(&self, work: impl Future<Output = T>) -> T {
+        if self.line.is_none() {
+            return work.await;
+        }
+        let mut again = tokio::time::interval(EXTEND_EVERY);
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                _ = again.tick() => self.extend_timeout(EXTEND_BY),
+            }
+        }
     }
 
     /// The program is alive. Say so only from the loop whose progress means that it is.

@@ -5,6 +5,7 @@
 //! inside, an invalid value cannot exist.
 
 mod addr;
+pub mod arguments;
 pub mod conf_file;
 mod event;
 mod family;

@@ -4,8 +4,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use settings::{
-    Bind, CredentialSettings, GroupSettings, LogSettings, Parsed, Problems, Program, TlsFiles,
-    ZooKeeperSettings,
+    CredentialSettings, GroupSettings, LogSettings, Parsed, Problems, Program, TlsFiles, ZooKeeperSettings,
 };
 
 /// Everything the watcher is told. Only valid values exist in it.
@@ -19,9 +18,8 @@ pub struct Config {
     pub credentials: CredentialSettings,
     /// TLS to Redis and Sentinels.
     pub tls: Option<TlsFiles>,
-    /// The HTTP page's address.
-    pub bind: Bind,
-    /// The HTTP page's port.
+    /// The HTTP page's port, on every address of the host. `BIND_IP` is the wrappers': in an environment that they share with
+    /// us, health checks and whoever asks on the same host go to loopback.
     pub port: u16,
     /// How long a stop may take before it is forced.
     pub stop_grace: Duration,
@@ -40,17 +38,15 @@ impl Config {
             let group = GroupSettings::read(reader);
             let credentials = CredentialSettings::read(reader);
             let tls = TlsFiles::read(reader);
-            let listen = settings::listen(reader);
+            let port = settings::own_port(reader);
             let stop_grace = settings::stop_grace(reader);
             let log = LogSettings::read(reader);
-            let (bind, port) = listen?;
             Ok(Self {
                 zookeeper: zookeeper?,
                 group: group?,
                 credentials: credentials?,
                 tls: tls?,
-                bind,
-                port,
+                port: port?,
                 stop_grace: stop_grace?,
                 log: log?,
             })

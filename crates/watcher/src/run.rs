@@ -4,7 +4,6 @@
 //! it may come, and until then the pages say so.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +11,6 @@ use httpd::{Health, HttpError, Listener, Readiness};
 use instance::{Dialer, InstanceError};
 use program::{Process, refuse};
 use registry::{Registry, RegistryError};
-use settings::Bind;
 use supervisor::{Exit, Tasks};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -94,7 +92,7 @@ pub async fn run(config: Config, process: Process) -> Exit {
 }
 
 fn begin(config: &Config, process: &Process, tasks: &Tasks) -> Result<(Registry, Watch), (Refusal, Exit)> {
-    let listener = take_port(config).map_err(|source| {
+    let listener = httpd::bind_wildcard(config.port).map_err(|source| {
         let port = config.port;
         (Refusal::Port { port, source }, Exit::Unavailable)
     })?;
@@ -107,13 +105,6 @@ fn begin(config: &Config, process: &Process, tasks: &Tasks) -> Result<(Registry,
     let watch = start(config, process, tasks, listener, &registry, &dialer);
     process.notifier.ready();
     Ok((registry, watch))
-}
-
-fn take_port(config: &Config) -> Result<Listener, HttpError> {
-    match config.bind {
-        Bind::Wildcard => httpd::bind_wildcard(config.port),
-        Bind::Address(ip) => httpd::bind(SocketAddr::new(ip, config.port)),
-    }
 }
 
 /// Starts every task but the loop.

@@ -57,6 +57,24 @@ async fn a_second_wrapper_of_one_port_is_refused() {
 }
 
 #[tokio::test]
+async fn who_waits_for_a_directory_that_is_cleared_away_makes_it_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = take(dir.path(), 1).await.unwrap();
+    let wanted = Wanted {
+        data_dir: dir.path(),
+        named: None,
+        port: 1,
+    };
+    let waiting = WorkDir::take(&wanted, Duration::from_secs(60), |_| {});
+    let ending = async {
+        std::fs::remove_dir_all(&first.private).unwrap();
+        drop(first);
+    };
+    let (taken, ()) = tokio::join!(waiting, ending);
+    taken.unwrap().write("redis.conf", "port 1\n").unwrap();
+}
+
+#[tokio::test]
 async fn what_is_left_of_a_redis_is_waited_for_whatever_its_port() {
     let dir = tempfile::tempdir().unwrap();
     for (before, after) in [(1, 1), (1, 2), (2, 3)] {

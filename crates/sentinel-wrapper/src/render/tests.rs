@@ -18,7 +18,7 @@ fn template(text: &str) -> Template {
     .unwrap()
 }
 
-pub(crate) fn fixed() -> Fixed {
+fn fixed() -> Fixed {
     Fixed {
         name: "master1".parse().unwrap(),
         bind: Some("10.0.0.1".parse().unwrap()),
@@ -131,12 +131,52 @@ fn other_groups_and_the_users_own_timings_stay() {
         sentinel notification-script master1 /bin/true";
     let rendered = render(&template(text), &fixed(), &seed());
     assert_eq!(rendered.dropped, []);
+    let beside = Beside {
+        file: "user.conf".into(),
+        line: 1,
+        name: "other".to_owned(),
+        master: "1.1.1.1:1".parse().unwrap(),
+    };
+    assert_eq!(rendered.beside, [beside]);
     let lines = lines(&rendered);
     for kept in text.lines() {
         assert!(lines.contains(kept), "{kept}");
     }
     assert!(!lines.contains("sentinel down-after-milliseconds master1 2000"));
     assert!(lines.contains("sentinel parallel-syncs master1 1"));
+}
+
+#[test]
+fn nobody_of_ours_is_watched_under_a_second_name() {
+    for (master, ours) in [
+        ("127.0.0.1 6379", true),
+        ("127.0.5.5 1", true),
+        ("::1 6379", true),
+        ("::ffff:127.0.0.1 6379", true),
+        ("0.0.0.0 6379", true),
+        ("LocalHost 6379", true),
+        // The announced host, the recorded master, a replica.
+        ("10.0.0.1 9999", true),
+        ("10.0.0.9 6379", true),
+        ("10.0.0.8 6379", true),
+        ("::ffff:10.0.0.8 6379", true),
+        ("10.0.0.8 6380", false),
+        ("10.0.0.7 6379", false),
+        ("redis.example 6379", false),
+    ] {
+        let text = format!(
+            "sentinel down-after-milliseconds mymaster 30000\nSentinel Monitor mymaster {master} 2\n\
+             sentinel auth-pass mymaster hidden\nsentinel deny-scripts-reconfig yes\nloglevel debug\n"
+        );
+        let rendered = render(&template(&text), &fixed(), &seed());
+        let dropped: Vec<_> = rendered.dropped.iter().map(|d| (d.line, d.why)).collect();
+        let doubles = [(1, Why::Double), (2, Why::Double), (3, Why::Double)];
+        assert_eq!(dropped, if ours { &doubles[..] } else { &[] }, "{master}");
+        assert_eq!(rendered.beside.len(), usize::from(!ours), "{master}");
+        assert_eq!(rendered.text.contains("mymaster"), !ours, "{master}");
+        assert!(lines(&rendered).contains("sentinel deny-scripts-reconfig yes"));
+        assert!(lines(&rendered).contains("loglevel debug"));
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use program::chain;
+use program::{Farewell, chain};
 use registry::{Registered, Registration};
 use supervisor::{Child, ChildExit, Exit};
 use tokio::time::{Instant, timeout};
@@ -17,48 +17,7 @@ use crate::admin::Phase;
 use crate::hearing::HUNG;
 use crate::launch::Mute;
 
-const LONGEST_GOODBYE: Duration = Duration::from_secs(1);
 const STOP_SLACK: Duration = Duration::from_millis(100);
-
-/// The time in which everything ends: `STOP_GRACE`, from the moment the end begins.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Farewell {
-    end: Instant,
-    goodbye: Duration,
-}
-
-impl Farewell {
-    /// The end that begins now.
-    pub(super) fn begin(grace: Duration) -> Self {
-        Self::at(Instant::now(), grace)
-    }
-
-    fn at(now: Instant, grace: Duration) -> Self {
-        Self {
-            end: now + grace,
-            goodbye: (grace / 5).min(LONGEST_GOODBYE),
-        }
-    }
-
-    /// What is left of the whole.
-    pub(super) fn left(self) -> Duration {
-        self.left_at(Instant::now())
-    }
-
-    fn left_at(self, now: Instant) -> Duration {
-        self.end.saturating_duration_since(now)
-    }
-
-    /// What may be spent on saying goodbye to ZooKeeper once: a fifth of the whole, and no more than is left.
-    fn for_goodbye(self, now: Instant) -> Duration {
-        self.goodbye.min(self.left_at(now))
-    }
-
-    /// What is left for the child, when the last goodbye shall still find its time.
-    fn for_child(self, now: Instant) -> Duration {
-        self.left_at(now).saturating_sub(self.goodbye)
-    }
-}
 
 impl Wrapper {
     /// The end before there is a Sentinel.
@@ -140,25 +99,4 @@ pub(super) async fn leave(registration: Registration, within: Duration) {
         return;
     }
     let _ = timeout(within, registration.leave()).await;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_shares_never_add_up_to_more_than_the_grace() {
-        for grace_ms in [0, 1, 100, 1000, 4000, 10_000, 3_600_000] {
-            let (begin, grace) = (Instant::now(), Duration::from_millis(grace_ms));
-            let farewell = Farewell::at(begin, grace);
-            // Each takes all that it may.
-            let child_asked = begin + farewell.for_goodbye(begin);
-            let child = farewell.for_child(child_asked);
-            assert!(child >= grace / 5 * 3, "{grace:?}: {child:?} for the child");
-            let last = child_asked + child;
-            assert_eq!(farewell.left_at(last), farewell.for_goodbye(last), "{grace:?}");
-            assert_eq!(last + farewell.left_at(last), begin + grace);
-            assert_eq!(farewell.for_child(begin + grace), Duration::ZERO);
-        }
-    }
 }

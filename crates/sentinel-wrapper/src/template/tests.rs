@@ -54,7 +54,7 @@ fn what_cannot_be_included_is_named() {
     assert!(error("include deeper").contains("more than 8 includes"));
     assert_eq!(
         error("include latin.conf"),
-        "/etc/redis/latin.conf, line 3: not UTF-8; write the file anew in UTF-8"
+        "/etc/redis/latin.conf, line 3: not UTF-8; write it anew in UTF-8"
     );
 }
 
@@ -70,7 +70,7 @@ fn patterns_are_followed_in_order_and_to_the_end() {
     write("conf.d/20.conf", b"maxclients 2\n");
     write("conf.d/10.conf", b"maxclients 1\ninclude ../more.conf\n");
     write("more.conf", b"maxclients 9\n");
-    let read = || Template::read(Some(&dir.path().join("mine.conf")));
+    let read = || Template::read(Some(&dir.path().join("mine.conf")), &[]);
     let template = read().unwrap();
     let seen: Vec<&str> = template.lines().iter().map(|line| line.text.as_str()).collect();
     assert_eq!(
@@ -95,7 +95,7 @@ fn patterns_are_followed_in_order_and_to_the_end() {
 
 #[test]
 fn the_built_in_template_monitors_nobody() {
-    let template = Template::read(None).unwrap();
+    let template = Template::read(None, &[]).unwrap();
     let settings = template.lines().iter().filter_map(|line| line.setting.as_ref());
     assert!(settings.clone().count() > 0);
     assert!(
@@ -103,4 +103,39 @@ fn the_built_in_template_monitors_nobody() {
             .clone()
             .all(|setting| setting.values.first().is_none_or(|word| word != "monitor"))
     );
+}
+
+#[test]
+fn arguments_are_lines_behind_the_template() {
+    let read = |args: &[&str]| Template::read(None, &args.iter().map(OsString::from).collect::<Vec<_>>());
+    let built_in = read(&[]).unwrap().lines().len();
+    let template = read(&[
+        "--maxclients",
+        "7",
+        "--daemonize yes",
+        "--sentinel auth-pass x \"a b\"",
+    ]);
+    let template = template.unwrap();
+    let seen: Vec<(&str, usize, &str)> = template.lines()[built_in..]
+        .iter()
+        .map(|line| {
+            (
+                &*line.file,
+                line.number,
+                line.setting.as_ref().unwrap().name.as_str(),
+            )
+        })
+        .collect();
+    let file = "arguments after --";
+    assert_eq!(
+        seen,
+        [
+            (file, 1, "maxclients"),
+            (file, 2, "daemonize"),
+            (file, 3, "sentinel")
+        ]
+    );
+    let error = |args: &[&str]| read(args).unwrap_err().to_string();
+    assert!(error(&["7"]).starts_with("argument 1 after -- belongs to no setting"));
+    assert!(error(&["--include", "gone.conf"]).contains("gone.conf"));
 }

@@ -457,14 +457,14 @@ fn everything(reader: &mut Reader<'_>) -> Outcome<u16> {
     let _ = GroupSettings::read(reader);
     let _ = CredentialSettings::read(reader);
     let _ = TlsFiles::read(reader);
-    let listen = crate::listen(reader);
+    let port = crate::own_port(reader);
     let _ = RunAs::read(reader, |_| Ok(()));
     let _ = LogSettings::read(reader);
     let _ = crate::template(reader, &vars::SENTINEL_CONF);
     let _ = crate::server(reader, &vars::REDIS_SENTINEL);
     let _ = crate::stop_grace(reader);
     let _ = reader.word::<topology::Quorum>(&vars::SENTINEL_QUORUM);
-    listen.map(|(_, port)| port)
+    port
 }
 
 proptest! {

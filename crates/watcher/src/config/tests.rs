@@ -22,19 +22,19 @@ fn config(environment: &[(&str, &str)]) -> Config {
 #[test]
 fn an_empty_environment_is_enough() {
     let usual = config(&[]);
-    assert_eq!((usual.bind, usual.port), (Bind::Wildcard, 8080));
+    assert_eq!(usual.port, 8080);
     assert_eq!(
         (usual.zookeeper.hosts.as_str(), usual.group.name.as_str()),
         ("localhost:2181", "master1")
     );
-    assert_eq!(config(&[("BIND_IP", "127.0.0.1"), ("PORT0", "81")]).port, 81);
-    assert_eq!(config(&[("BIND_IP", "::")]).bind, Bind::Wildcard);
+    assert_eq!(config(&[("PORT0", "81")]).port, 81);
+    let shared = [("BIND_IP", "192.0.2.1"), ("NET_IFACE", "nope0")];
+    assert_eq!(config(&shared), usual, "the wrappers' business");
 }
 
 #[test]
 fn every_problem_at_once() {
     let wrong = [
-        ("BIND_IP", "nope"),
         ("PORT0", "0"),
         ("ZK_HOSTS", ","),
         ("STOP_GRACE", "x"),
