@@ -21,6 +21,7 @@ pub mod glob;
 mod holders;
 pub mod holding;
 pub mod home;
+pub mod impossible;
 pub mod includes;
 pub mod keep;
 pub mod launch;
