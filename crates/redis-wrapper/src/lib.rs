@@ -45,6 +45,7 @@ mod succession;
 pub mod template;
 mod tend;
 pub mod traffic;
+pub mod users;
 pub mod view;
 mod vigil;
 pub mod workdir;

@@ -138,12 +138,14 @@ impl Template {
 
     /// Whether an ACL user of this name is defined, or users come from a file of their own.
     pub fn defines_user(&self, user: &str) -> bool {
-        let defines = |Placed { setting, .. }: &Placed| match setting.name.as_str() {
-            "user" => setting.values.first().is_some_and(|name| name == user),
-            "aclfile" => true,
-            _ => false,
-        };
-        self.settings.iter().any(defines)
+        self.value("aclfile").is_some() || self.user(user).is_some()
+    }
+
+    /// The line that defines an ACL user; Redis takes one at most.
+    pub fn user(&self, user: &str) -> Option<&Placed> {
+        self.settings.iter().find(|Placed { setting, .. }| {
+            setting.name == "user" && setting.values.first().is_some_and(|name| name == user)
+        })
     }
 
     /// One warning for each setting that is overridden: where it stands, what it says, why it has no effect. A

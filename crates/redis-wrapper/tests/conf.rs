@@ -113,3 +113,38 @@ async fn a_renamed_command_that_is_needed_claims_nothing() {
     assert!(log.contains(reason) && refused.child_pid().is_none(), "{log}");
     assert_eq!(zk.client().get("/redis/state").await, before);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn users_that_shut_the_wrapper_out_claim_nothing() {
+    let zk = ZooKeeper::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let (conf, users) = (dir.path().join("redis.conf"), dir.path().join("users.acl"));
+    std::fs::write(&users, "user default on >s3cret ~* &* +@all\n").unwrap();
+    let aclfile = format!("aclfile {}\n", users.display());
+    for (text, part) in [
+        (
+            "user default on >s3cret ~* &* +@all\n",
+            "line 1: the user `default` needs a password",
+        ),
+        (&aclfile, "users.acl: the user `default` needs a password"),
+        (
+            &format!("{aclfile}user app on\n"),
+            "no `user` beside an `aclfile`",
+        ),
+        ("aclfile none.acl\n", "none.acl cannot be read"),
+    ] {
+        std::fs::write(&conf, text).unwrap();
+        let wrapper = wrapper(&zk, ports::free(), &conf).start();
+        assert_eq!(wrapper.wait_exit(SOON).await, Exit::Code(64));
+        let log = wrapper.log();
+        assert!(log.contains(part) && !log.contains("s3cret"), "{part} in {log}");
+        assert!(wrapper.child_pid().is_none());
+    }
+    assert_eq!(zk.client().get("/redis/state").await.unwrap_or_default(), "");
+
+    std::fs::write(&conf, &aclfile).unwrap();
+    let wrapper = wrapper(&zk, ports::free(), &conf)
+        .env("REDIS_PASSWORD", "s3cret")
+        .start();
+    wrapper.wait_log("redis serves", SOON).await;
+}
