@@ -93,8 +93,20 @@ pub enum BasisError {
 }
 
 impl Basis {
-    /// Reads the template with its includes, and the arguments.
+    /// Reads the template with its includes, and the arguments; warns of what has no effect.
     pub fn read(config: &Config) -> Result<Self, BasisError> {
+        let basis = Self::look(config)?;
+        if let Some(reason) = impossible(&basis.template) {
+            return Err(BasisError::Impossible(reason));
+        }
+        for reason in basis.template.overridden() {
+            warn!(%reason, "a setting has no effect");
+        }
+        Ok(basis)
+    }
+
+    /// Reads the same, says nothing, and takes what it finds.
+    pub(crate) fn look(config: &Config) -> Result<Self, BasisError> {
         let file = config.template.as_ref().map(|path| {
             let failed = |source| BasisError::File {
                 path: path.clone(),
@@ -125,12 +137,6 @@ impl Basis {
         reading.text(text, &Origin::Template)?;
         reading.text(&arguments, &Origin::Arguments)?;
         let template = reading.end();
-        if let Some(reason) = impossible(&template) {
-            return Err(BasisError::Impossible(reason));
-        }
-        for reason in template.overridden() {
-            warn!(%reason, "a setting has no effect");
-        }
         Ok(Self {
             file: file.map(|(path, _)| path),
             arguments,

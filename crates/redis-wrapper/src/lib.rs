@@ -32,6 +32,7 @@ mod node;
 pub mod node_id;
 pub mod observe;
 mod outrun;
+pub mod own_paths;
 pub mod pulse;
 mod refusal;
 pub mod rehearsal;

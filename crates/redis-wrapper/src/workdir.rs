@@ -29,7 +29,7 @@ use crate::template::Directory;
 mod lock;
 
 /// Inherited by redis-server.
-const DATA_LOCK: &str = ".redis-wrapper.lock";
+pub(crate) const DATA_LOCK: &str = ".redis-wrapper.lock";
 /// The wrapper's alone.
 const WRAPPER_LOCK: &str = ".wrapper-alive.lock";
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -183,7 +183,12 @@ impl WorkDir {
 }
 
 fn own_directory(root: &Path, port: u16) -> PathBuf {
-    root.join(format!("redis-{port}"))
+    root.join(own_name(port))
+}
+
+/// The name of the directory that is one port's.
+pub(crate) fn own_name(port: u16) -> String {
+    format!("redis-{port}")
 }
 
 fn same_port(private: &Path, file: &File) -> InUse {

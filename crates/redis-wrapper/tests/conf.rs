@@ -1,4 +1,8 @@
 //! A redis.conf that was written for a Redis without wrapper.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails where its world is not as it must be"
+)]
 
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::path::Path;
