@@ -11,11 +11,10 @@ mod farewell;
 mod listen;
 
 use std::ffi::OsString;
-use std::path::Path;
 use std::process::ExitCode;
 
 use settings::{LogSettings, Parsed, Problems, RunAs};
-use supervisor::{Children, Exit, Notifier, Stop, drop_privileges, logging, start_process};
+use supervisor::{Children, Exit, Notifier, OwnPath, Stop, drop_privileges, logging, start_process};
 use tracing::{error, info, warn};
 
 pub use account::{can_become, can_read};
@@ -31,8 +30,8 @@ pub struct Beginning<'a> {
     pub log: &'a LogSettings,
     /// Whom to become when started as root.
     pub run_as: Option<&'a RunAs>,
-    /// Directories that user must own.
-    pub own_paths: Vec<&'a Path>,
+    /// What that user must own.
+    pub own_paths: Vec<OwnPath>,
 }
 
 /// What the process brings to the program.

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 /// Its name in the data directory.
-const FILE: &str = ".redis-wrapper.boot";
+pub(crate) const FILE: &str = ".redis-wrapper.boot";
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// Whether a wrapper noted the present boot here before; notes it.

@@ -17,6 +17,7 @@ use tracing::warn;
 use crate::arguments::{ArgumentError, as_lines};
 use crate::config::Config;
 use crate::glob;
+use crate::impossible::impossible;
 use crate::includes::{self, Reading, TemplateError};
 use crate::render::{Access, Base, Rendering, Tls, render};
 use crate::template::{Origin, Template};
@@ -92,8 +93,20 @@ pub enum BasisError {
 }
 
 impl Basis {
-    /// Reads the template with its includes, and the arguments.
+    /// Reads the template with its includes, and the arguments; warns of what has no effect.
     pub fn read(config: &Config) -> Result<Self, BasisError> {
+        let basis = Self::look(config)?;
+        if let Some(reason) = impossible(&basis.template) {
+            return Err(BasisError::Impossible(reason));
+        }
+        for reason in basis.template.overridden() {
+            warn!(%reason, "a setting has no effect");
+        }
+        Ok(basis)
+    }
+
+    /// Reads the same, says nothing, and takes what it finds.
+    pub(crate) fn look(config: &Config) -> Result<Self, BasisError> {
         let file = config.template.as_ref().map(|path| {
             let failed = |source| BasisError::File {
                 path: path.clone(),
@@ -124,12 +137,6 @@ impl Basis {
         reading.text(text, &Origin::Template)?;
         reading.text(&arguments, &Origin::Arguments)?;
         let template = reading.end();
-        if let Some(reason) = template.impossible() {
-            return Err(BasisError::Impossible(reason));
-        }
-        for reason in template.overridden() {
-            warn!(%reason, "a setting has no effect");
-        }
         Ok(Self {
             file: file.map(|(path, _)| path),
             arguments,
@@ -169,26 +176,6 @@ pub async fn take_directory(config: &Config, basis: &Basis, process: &Process) -
         warn!(%reason, path = %work.data.display(), "look at the data directory");
     }
     Ok(work)
-}
-
-/// Whether the user's configuration says how many replicas a write needs.
-pub fn sets_min_replicas(config: &Config) -> bool {
-    const NAMES: [&str; 2] = ["min-replicas-to-write", "min-slaves-to-write"];
-    let template = config
-        .template
-        .as_ref()
-        .and_then(|path| std::fs::read_to_string(path).ok())
-        .map(|text| Template::parse(&text));
-    let in_template = |name: &&str| {
-        template
-            .as_ref()
-            .is_some_and(|template| template.value(name).is_some())
-    };
-    let is_argument = |name: &&str| {
-        let given = |arg: &OsString| arg.to_string_lossy().strip_prefix("--") == Some(name);
-        config.child_args.iter().any(given)
-    };
-    NAMES.iter().any(|name| in_template(name) || is_argument(name))
 }
 
 /// Before SIGTERM: a Redis of 7.0 or later waits up to its `shutdown-timeout` (10 s) for lagging replicas, which must fit into the

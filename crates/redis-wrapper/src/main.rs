@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use program::Beginning;
 use redis_wrapper::config::Config;
+use redis_wrapper::own_paths::own_paths;
 use redis_wrapper::run::run;
 
 fn main() -> ExitCode {
@@ -13,7 +14,7 @@ fn main() -> ExitCode {
         |config| Beginning {
             log: &config.log,
             run_as: config.run_as.as_ref(),
-            own_paths: vec![&config.data_dir],
+            own_paths: own_paths(config),
         },
         run,
     )

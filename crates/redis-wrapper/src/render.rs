@@ -89,6 +89,7 @@ pub fn render(rendering: &Rendering<'_>) -> String {
     network(&mut file, rendering);
     process(&mut file, rendering);
     access(&mut file, rendering);
+    replication(&mut file, rendering);
     if let Some(master) = rendering.replica_of {
         file.line("replicaof", &[master.host(), &master.port().to_string()]);
     }
@@ -124,8 +125,18 @@ fn network(file: &mut Lines, rendering: &Rendering<'_>) {
     file.line("replica-announce-ip", &[rendering.announce.host()]);
     file.line("replica-announce-port", &[&rendering.announce.port().to_string()]);
     // Peers connect from other hosts; who may do so is for the password and the network to say.
-    if rendering.template.value("protected-mode").is_none() {
-        file.line("protected-mode", &["no"]);
+    file.line("protected-mode", &["no"]);
+}
+
+fn replication(file: &mut Lines, rendering: &Rendering<'_>) {
+    let says = |name| rendering.template.value(name).is_some();
+    // An old master that comes back, or one that was fenced, is a replica and must not take writes.
+    if says("replica-read-only") || says("slave-read-only") {
+        file.line("replica-read-only", &["yes"]);
+    }
+    // A Redis before 6.2 does not know the word.
+    if says("replica-announced") {
+        file.line("replica-announced", &["yes"]);
     }
 }
 

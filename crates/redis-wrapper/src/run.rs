@@ -32,6 +32,7 @@ use crate::rehearsal::rehearse;
 use crate::salvage;
 use crate::succession;
 use crate::tend::Tending;
+use crate::users;
 use crate::vigil::Vigil;
 use crate::workdir::WorkDir;
 
@@ -85,6 +86,7 @@ pub async fn run(config: Config, process: Process) -> Exit {
 async fn prepare(config: Config, process: Process, tasks: &Tasks) -> Result<Wrapper, Exit> {
     let basis = Basis::read(&config).map_err(|e| refuse(&e, Exit::Configuration))?;
     let work = launch::take_directory(&config, &basis, &process).await?;
+    users::check(&config, &basis.template, &work).map_err(|e| refuse(&e, Exit::Configuration))?;
     port_is_free(&config.network).map_err(|reason| refuse(&reason, Exit::Unavailable))?;
     let launch = Launch {
         config: &config,

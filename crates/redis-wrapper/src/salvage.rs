@@ -18,6 +18,8 @@ use crate::disk::DiskFacts;
 use crate::node::NodeKeeper;
 use crate::view::View;
 
+/// Its name in the directory of the data set.
+pub(crate) const DIRECTORY: &str = "salvage";
 /// How many are kept.
 const KEPT: usize = 3;
 /// The part of the disk that stays free, as a divisor.
@@ -152,7 +154,7 @@ pub(crate) async fn before_start(node: &NodeKeeper, epoch: Epoch, why: WhyKeep, 
 
 /// Puts the data set of `dir` aside, in `salvage/<epoch>`.
 pub fn keep_aside(dir: &Path, facts: &DiskFacts, epoch: Epoch, space: Space) -> io::Result<Kept> {
-    let salvage = dir.join("salvage");
+    let salvage = dir.join(DIRECTORY);
     let before = entries(&salvage)?;
     if let Some(same) = before
         .iter()

@@ -16,12 +16,22 @@ const SUPERVISED: &[(&str, &str)] = &[
     ("port", "PORT0 decides it"),
     ("tls-port", "PORT0 decides it"),
     ("bind", "BIND_IP, NET_IFACE or ANNOUNCE_IP decide it"),
+    (
+        "protected-mode",
+        "peers connect from other hosts; REDIS_PASSWORD and the network decide who gets in",
+    ),
     ("replicaof", "ZooKeeper and the Sentinels decide it"),
     ("slaveof", "ZooKeeper and the Sentinels decide it"),
     ("replica-announce-ip", "ANNOUNCE_IP decides it"),
     ("replica-announce-port", "ANNOUNCE_PORT decides it"),
     ("slave-announce-ip", "ANNOUNCE_IP decides it"),
     ("slave-announce-port", "ANNOUNCE_PORT decides it"),
+    (
+        "replica-announced",
+        "Sentinels promote only replicas that they see",
+    ),
+    ("replica-read-only", "only the master takes writes"),
+    ("slave-read-only", "only the master takes writes"),
     ("logfile", "the log goes to standard output"),
     ("syslog-enabled", "the log goes to standard output"),
 ];
@@ -128,12 +138,14 @@ impl Template {
 
     /// Whether an ACL user of this name is defined, or users come from a file of their own.
     pub fn defines_user(&self, user: &str) -> bool {
-        let defines = |Placed { setting, .. }: &Placed| match setting.name.as_str() {
-            "user" => setting.values.first().is_some_and(|name| name == user),
-            "aclfile" => true,
-            _ => false,
-        };
-        self.settings.iter().any(defines)
+        self.value("aclfile").is_some() || self.user(user).is_some()
+    }
+
+    /// The line that defines an ACL user; Redis takes one at most.
+    pub fn user(&self, user: &str) -> Option<&Placed> {
+        self.settings.iter().find(|Placed { setting, .. }| {
+            setting.name == "user" && setting.values.first().is_some_and(|name| name == user)
+        })
     }
 
     /// One warning for each setting that is overridden: where it stands, what it says, why it has no effect. A
@@ -141,9 +153,19 @@ impl Template {
     pub fn overridden(&self) -> Vec<String> {
         let warning = |placed: &Placed| {
             let setting = &placed.setting;
+            // Redis takes its words in either case; the name is in lower case already.
             let harmless = matches!(
-                (setting.name.as_str(), setting.values.join(" ").as_str()),
-                ("daemonize" | "supervised" | "syslog-enabled", "no") | ("logfile", "")
+                (
+                    setting.name.as_str(),
+                    setting.values.join(" ").to_ascii_lowercase().as_str()
+                ),
+                (
+                    "daemonize" | "supervised" | "syslog-enabled" | "protected-mode",
+                    "no"
+                ) | (
+                    "replica-announced" | "replica-read-only" | "slave-read-only",
+                    "yes"
+                ) | ("logfile", "")
             );
             let (name, why) = SUPERVISED.iter().find(|(name, _)| *name == setting.name)?;
             let place = placed.place();
@@ -174,21 +196,15 @@ impl Template {
         text
     }
 
-    /// Why no Redis of ours can run with these settings, whatever is overridden.
-    pub fn impossible(&self) -> Option<String> {
-        let cluster = |placed: &&Placed| {
-            let setting = &placed.setting;
-            setting.name == "cluster-enabled"
-                && setting
-                    .values
-                    .first()
-                    .is_some_and(|v| v.eq_ignore_ascii_case("yes"))
-        };
-        let found = self.settings.iter().rfind(cluster)?;
-        Some(format!(
-            "{}: a node of a Redis Cluster has no Sentinels; leave `cluster-enabled` out",
-            found.place()
-        ))
+    /// Whether the user says how many replicas a write needs; 0 is an answer too.
+    pub fn sets_min_replicas(&self) -> bool {
+        let names = ["min-replicas-to-write", "min-slaves-to-write"];
+        names.iter().any(|name| self.value(name).is_some())
+    }
+
+    /// The settings in the order in which Redis reads them.
+    pub fn settings(&self) -> &[Placed] {
+        &self.settings
     }
 }
 
@@ -203,6 +219,37 @@ mod tests {
         let warnings = template.overridden();
         assert_eq!(warnings.len(), 3, "{warnings:?}");
         assert!(warnings[0].starts_with("REDIS_CONF line 1: `port`") && warnings[2].contains("`slaveof`"));
+    }
+
+    #[test]
+    fn what_says_as_we_do_is_not_warned_of() {
+        let table = [
+            ("protected-mode yes", true),
+            ("protected-mode No", false),
+            ("replica-read-only no", true),
+            ("slave-read-only no", true),
+            ("replica-read-only yes", false),
+            ("replica-announced no", true),
+            ("replica-announced yes", false),
+            ("supervised systemd", true),
+            ("supervised no", false),
+            ("min-replicas-to-write 2", false),
+        ];
+        for (line, warned) in table {
+            let warnings = Template::parse(line).overridden();
+            assert_eq!(warnings.len(), usize::from(warned), "{line}: {warnings:?}");
+        }
+    }
+
+    #[test]
+    fn whoever_says_how_many_replicas_a_write_needs_has_said_it() {
+        for (text, says) in [
+            ("min-replicas-to-write 0", true),
+            ("min-slaves-to-write 2", true),
+            ("min-replicas-max-lag 7", false),
+        ] {
+            assert_eq!(Template::parse(text).sets_min_replicas(), says, "{text}");
+        }
     }
 
     #[test]

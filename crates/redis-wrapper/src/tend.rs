@@ -24,7 +24,7 @@ use crate::act;
 use crate::admin::Phase;
 use crate::belt::{Worn, in_step};
 use crate::keep::{Accepted, Keep, Look, Record, disagreement, keep, unsettled, went_back};
-use crate::launch::{self, local_addr};
+use crate::launch::local_addr;
 use crate::observe::addresses;
 use crate::run::Wrapper;
 use crate::settlements::Settlements;
@@ -59,7 +59,7 @@ impl<'a> Tending<'a> {
             .registry
             .follow_children(wrapper.registry.tree().members());
         let config = &wrapper.config;
-        let ours = config.lease.length.is_some() && !launch::sets_min_replicas(config);
+        let ours = config.lease.length.is_some() && !wrapper.basis.template.sets_min_replicas();
         Self {
             wrapper,
             registration,

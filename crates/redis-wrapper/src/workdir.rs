@@ -31,7 +31,7 @@ mod left;
 mod lock;
 
 /// Inherited by redis-server.
-const DATA_LOCK: &str = ".redis-wrapper.lock";
+pub(crate) const DATA_LOCK: &str = ".redis-wrapper.lock";
 /// The wrapper's alone.
 const WRAPPER_LOCK: &str = ".wrapper-alive.lock";
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -207,7 +207,12 @@ fn own_lock(private: &Path) -> Result<Option<Result<File, File>>, WorkDirError> 
 }
 
 fn own_directory(root: &Path, port: u16) -> PathBuf {
-    root.join(format!("redis-{port}"))
+    root.join(own_name(port))
+}
+
+/// The name of the directory that is one port's.
+pub(crate) fn own_name(port: u16) -> String {
+    format!("redis-{port}")
 }
 
 fn same_port(private: &Path, file: &File) -> InUse {

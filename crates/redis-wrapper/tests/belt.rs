@@ -64,7 +64,10 @@ async fn a_user_who_sets_it_keeps_it() {
     let zk = ZooKeeper::start().await;
     let dir = tempfile::tempdir().unwrap();
     let conf = dir.path().join("redis.conf");
-    std::fs::write(&conf, "min-replicas-to-write 0\nrepl-diskless-sync-delay 0\n").unwrap();
+    let own = dir.path().join("own.conf");
+    std::fs::write(&own, "min-replicas-to-write 0\n").unwrap();
+    let text = format!("include {}\nrepl-diskless-sync-delay 0\n", own.display());
+    std::fs::write(&conf, text).unwrap();
     let group = Group::new(&zk.hosts())
         .redis(3)
         .env(Kind::Redis, "REDIS_CONF", &conf.to_string_lossy())

@@ -276,10 +276,14 @@ async fn started_as_root_it_runs_as_another_user() {
     let zk = ZooKeeper::start().await;
     // A directory that the user can reach, unlike a temporary one of root's.
     let data = tempfile::Builder::new().prefix("run-as-").tempdir().unwrap();
+    let (dump, foreign) = (data.path().join("dump.rdb"), data.path().join("foreign"));
+    std::fs::create_dir(&foreign).unwrap();
+    std::fs::write(foreign.join("dump.rdb"), "of somebody else").unwrap();
+    let port = testkit::ports::free();
     let wrapper = testkit::Program::new("redis-wrapper")
         .env("ZK_HOSTS", zk.hosts())
         .env("BIND_IP", "127.0.0.1")
-        .env("PORT0", testkit::ports::free().to_string())
+        .env("PORT0", port.to_string())
         .env("DATA_DIR", data.path().to_string_lossy())
         .env("RUN_AS", "nobody")
         .start();
@@ -288,6 +292,19 @@ async fn started_as_root_it_runs_as_another_user() {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
         assert!(status.contains("Uid:\t65534\t65534\t65534\t65534"), "{status}");
     }
+    let client = testkit::RedisClient::new(&format!("127.0.0.1:{port}").parse().unwrap(), None);
+    client.set("kept", "yes").await;
+    wrapper.terminate();
+    assert_eq!(wrapper.wait_exit(SOON).await, Exit::Code(0));
+    // As a volume that root's Redis wrote to before.
+    std::os::unix::fs::chown(&dump, Some(0), Some(0)).unwrap();
+    std::fs::set_permissions(&dump, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    wrapper.restart();
+    wrapper.wait_log("redis serves", SOON).await;
+    assert_eq!(client.get("kept").await.as_deref(), Some("yes"));
+    let owner = |path: &std::path::Path| std::os::unix::fs::MetadataExt::uid(&path.metadata().unwrap());
+    assert_eq!((owner(data.path()), owner(&dump)), (65534, 65534));
+    assert_eq!((owner(&foreign), owner(&foreign.join("dump.rdb"))), (0, 0));
     let redis = wrapper.child_pid().unwrap();
     wrapper.signal(Signal::SIGKILL);
     eventually("redis gone with its parent", Duration::from_secs(2), async || {

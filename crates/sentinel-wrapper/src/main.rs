@@ -8,6 +8,7 @@ use sentinel_wrapper::config::Config;
 use sentinel_wrapper::private::Private;
 use sentinel_wrapper::run;
 use settings::Parsed;
+use supervisor::{Below, OwnPath};
 
 /// The settings, and the directory made from them.
 struct Setup {
@@ -36,6 +37,9 @@ fn begins(setup: &Setup) -> Beginning<'_> {
     Beginning {
         log: &config.log,
         run_as: config.run_as.as_ref(),
-        own_paths: vec![&setup.private],
+        own_paths: vec![OwnPath {
+            path: setup.private.clone(),
+            below: Below::Everything,
+        }],
     }
 }

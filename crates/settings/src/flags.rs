@@ -263,7 +263,7 @@ fn after_help(program: Program) -> String {
          Examples:\n  {name} --zk-hosts {zookeeper} --master-name sessions {rest}\n  \
          ZK_HOSTS={zookeeper} MASTER_NAME=sessions {name}\n\n\
          Exit codes:\n  0    stopped as asked\n{child}\
-         \x20 64   a problem with the settings; nothing was started\n  \
+         \x20 64   a problem with the settings; a restart changes nothing\n  \
          69   something needed is not available\n  \
          70   a fault of this program\n  \
          73   a file cannot be created\n"

@@ -261,7 +261,8 @@ table! {
         "how long a master that reaches neither ZooKeeper nor a majority of the Sentinels goes on taking writes: 500ms to DOWN_AFTER less 500ms; off or 0: for ever";
     DURABILITY: RedisWrapper, Plain, Value("async"), "quorum",
         "which acknowledged writes a failover must keep: async (the best replica that is reached becomes master), or quorum (a majority of the members must be reached)";
-    RUN_AS: Wrappers, Plain, Unset, "redis:redis", "when started as root: become this user[:group] or uid[:gid]";
+    RUN_AS: Wrappers, Plain, Unset, "redis:redis",
+        "when started as root: become this user[:group] or uid[:gid]; it is made the owner of what the program keeps in DATA_DIR (by redis-wrapper of DATA_DIR itself too, its generated files and its data set), and of nothing else there";
     STOP_GRACE: All, Plain, Value("10s"), "10s", "how long a stop may take before it is forced";
     LOG_FORMAT: All, Plain, Value("text"), "json", "text or json";
     RUST_LOG: All, Plain, Value("info"), "info,registry=debug",

@@ -31,6 +31,6 @@ pub use lifecycle::{Action, Event, Grace, State};
 pub use logging::LogFormat;
 pub use notify::{Notifier, NotifyError};
 pub use process::start_process;
-pub use run_as::{ChownError, RunAs, RunAsError, drop_privileges};
+pub use run_as::{Below, ChownError, Name, OwnPath, RunAs, RunAsError, drop_privileges};
 pub use stop::Stop;
 pub use tasks::{Ending, Failure, Tasks};

@@ -20,7 +20,7 @@ use crate::sys;
 
 mod chown;
 
-pub use chown::ChownError;
+pub use chown::{Below, ChownError, Name, OwnPath};
 
 /// The user and group to run as: `user`, `user:group`, `uid` or `uid:gid`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -208,11 +208,11 @@ fn find_group(group: &str) -> Result<Option<u32>, Errno> {
     }
 }
 
-/// Hands `own_paths`, with everything below them, over to the user and becomes it, for good. Does nothing when the
+/// Hands `own_paths` over to the user and becomes it, for good. Does nothing when the
 /// program is that user already. Call it before the runtime starts.
 ///
 /// Paths that are not there are skipped; symbolic links are not followed below them.
-pub fn drop_privileges(run_as: &RunAs, own_paths: &[&Path]) -> Result<(), RunAsError> {
+pub fn drop_privileges(run_as: &RunAs, own_paths: &[OwnPath]) -> Result<(), RunAsError> {
     let wanted = || run_as.clone();
     run_as.check()?;
     if run_as.is_current() {

@@ -32,8 +32,12 @@ fn what_is_included_counts_where_it_is_included() {
     assert_eq!(read.value("protected-mode"), Some("yes"));
     assert!(read.defines_user("default"), "its users may be in the aclfile");
     let warnings = read.overridden();
-    assert_eq!(warnings.len(), 1);
+    assert_eq!(warnings.len(), 2);
     assert!(warnings[0].contains("deep/b.conf line 2: `port`"), "{warnings:?}");
+    assert!(
+        warnings[1].contains("deep/b.conf line 3: `protected-mode`"),
+        "{warnings:?}"
+    );
     let read = template(&dir, "include a.conf\nrequirepass last\n").unwrap();
     assert_eq!(read.value("requirepass"), Some("last"));
 }
@@ -102,4 +106,14 @@ fn what_redis_would_die_of_is_refused_and_named() {
         let said = program::chain(&refused);
         assert!(said.contains(part), "{text}: {said}");
     }
+}
+
+#[test]
+fn how_many_replicas_a_write_needs_may_be_said_anywhere() {
+    let dir = tree(&[("own.conf", b"min-slaves-to-write 1\n")]);
+    assert!(template(&dir, "include own.conf\n").unwrap().sets_min_replicas());
+    let mut reading = Reading::new(dir.path());
+    let lines = crate::arguments::as_lines(&["--min-replicas-to-write 0".to_owned()]).unwrap();
+    reading.text(&lines, &Origin::Arguments).unwrap();
+    assert!(reading.end().sets_min_replicas());
 }

@@ -56,13 +56,30 @@ fn a_replica_is_one_from_its_first_line_on() {
 #[test]
 fn the_template_keeps_its_passwords_and_opens_no_port_of_its_own() {
     let file = text("tls-port 1\nrequirepass s\nprotected-mode yes\n", |_| {});
-    assert!(!file.contains("protected-mode"), "{file}");
     assert!(file.contains("\nport 6379\ntls-port 0\n"), "{file}");
     assert!(
         file.contains("masterauth s\n"),
         "a demoted master must reach its successor: {file}"
     );
     assert!(!text("requirepass s\nmasterauth t\n", |_| {}).contains("masterauth s"));
+}
+
+#[test]
+fn what_would_break_supervision_is_taken_back() {
+    let file = text(
+        "protected-mode yes\nslave-read-only no\nreplica-announced no\n",
+        |_| {},
+    );
+    for line in [
+        "protected-mode no",
+        "replica-read-only yes",
+        "replica-announced yes",
+    ] {
+        assert!(file.lines().any(|l| l == line), "{line} in {file}");
+    }
+    let silent = text("", |_| {});
+    assert!(silent.contains("protected-mode no\n"), "{silent}");
+    assert!(!silent.contains("replica-announced yes"), "{silent}");
 }
 
 #[test]

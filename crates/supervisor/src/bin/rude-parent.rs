@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use supervisor::{
-    Child, ChildCommand, ChildExit, Children, DeathSignal, Ending, Exit, Grace, LogFormat, Output, RunAs,
-    Stop, Tasks, drop_privileges, logging, start_process,
+    Below, Child, ChildCommand, ChildExit, Children, DeathSignal, Ending, Exit, Grace, LogFormat, Output,
+    OwnPath, RunAs, Stop, Tasks, drop_privileges, logging, start_process,
 };
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -37,7 +37,9 @@ fn run() -> Result<Exit, Box<dyn std::error::Error>> {
     };
     logging::init(format, "info")?;
     if let ["run-as", who, dir, ..] = args.as_slice() {
-        drop_privileges(&who.parse::<RunAs>()?, &[Path::new(dir)])?;
+        let path = Path::new(dir).to_owned();
+        let below = Below::Everything;
+        drop_privileges(&who.parse::<RunAs>()?, &[OwnPath { path, below }])?;
         std::fs::write(Path::new(dir).join("written"), "by the new user")?;
     }
     start_process()?;

@@ -1,4 +1,4 @@
-//! Handing a directory and all it holds over to a user.
+//! Handing a directory over to a user, with all it holds or with what in it is the program's.
 //!
 //! Root walks through directories that somebody else may be changing at that moment, so every step is relative to an open
 //! directory and never through a link: a path looked up twice may name two files.
@@ -16,13 +16,80 @@ use nix::sys::stat::{Mode, SFlag, fstatat};
 use nix::unistd::{Gid, Uid, fchownat};
 
 /// Directories of the system: handing one over would break the machine or open it.
-const SYSTEM: [&str; 19] = [
-    "/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/media", "/mnt", "/opt", "/proc",
-    "/root", "/run", "/sbin", "/sys", "/tmp", "/usr", "/var",
+const SYSTEM: [&str; 28] = [
+    "/",
+    "/bin",
+    "/boot",
+    "/dev",
+    "/dev/shm",
+    "/etc",
+    "/home",
+    "/lib",
+    "/lib64",
+    "/media",
+    "/mnt",
+    "/opt",
+    "/proc",
+    "/root",
+    "/run",
+    "/sbin",
+    "/srv",
+    "/sys",
+    "/tmp",
+    "/usr",
+    "/usr/local",
+    "/var",
+    "/var/cache",
+    "/var/lib",
+    "/var/local",
+    "/var/log",
+    "/var/spool",
+    "/var/tmp",
 ];
 
 /// Deeper than any of ours; each level holds an open directory.
 const DEEPEST: usize = 64;
+
+/// A path that the user is to own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnPath {
+    /// The file or directory itself.
+    pub path: PathBuf,
+    /// What in it.
+    pub below: Below,
+}
+
+/// What in a directory is the program's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Below {
+    /// All of it.
+    Everything,
+    /// Entries of these names, each with everything below it. The rest may be somebody else's.
+    Only(Vec<Name>),
+}
+
+/// The name of an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Name {
+    /// This one.
+    Exactly(String),
+    /// All that begin so.
+    Beginning(String),
+}
+
+impl Below {
+    fn includes(&self, name: &CStr) -> bool {
+        let name = name.to_bytes();
+        let is = |one: &Name| match one {
+            Name::Exactly(exactly) => name == exactly.as_bytes(),
+            Name::Beginning(beginning) => name.starts_with(beginning.as_bytes()),
+        };
+        match self {
+            Self::Everything => true,
+            Self::Only(names) => names.iter().any(is),
+        }
+    }
+}
 
 /// Why a path could not be handed over.
 #[derive(Debug, thiserror::Error)]
@@ -58,8 +125,9 @@ pub enum ChownError {
     },
 }
 
-/// Hands `path` and everything below it over. A path that is not there is none of our worries.
-pub(crate) fn hand_over(path: &Path, uid: Uid, gid: Gid) -> Result<(), ChownError> {
+/// Hands a path over, and what in it is the program's. A path that is not there is none of our worries.
+pub(crate) fn hand_over(own: &OwnPath, uid: Uid, gid: Gid) -> Result<(), ChownError> {
+    let path = own.path.as_path();
     let refused = |source| ChownError::Refused {
         path: path.to_owned(),
         source,
@@ -78,7 +146,8 @@ pub(crate) fn hand_over(path: &Path, uid: Uid, gid: Gid) -> Result<(), ChownErro
     };
     let parent_dir = Dir::open(parent, DIRECTORY, Mode::empty()).map_err(|errno| refused(errno.into()))?;
     let name = std::ffi::CString::new(name.as_bytes()).map_err(|nul| refused(nul.into()))?;
-    Walk { uid, gid }.entry(&parent_dir, parent, &name, 0)
+    let below = &own.below;
+    Walk { uid, gid, below }.entry(&parent_dir, parent, &name, 0)
 }
 
 const DIRECTORY: OFlag = OFlag::O_RDONLY
@@ -86,12 +155,13 @@ const DIRECTORY: OFlag = OFlag::O_RDONLY
     .union(OFlag::O_NOFOLLOW)
     .union(OFlag::O_CLOEXEC);
 
-struct Walk {
+struct Walk<'a> {
     uid: Uid,
     gid: Gid,
+    below: &'a Below,
 }
 
-impl Walk {
+impl Walk<'_> {
     fn entry(&self, parent: &Dir, parent_path: &Path, name: &CStr, depth: usize) -> Result<(), ChownError> {
         let path = parent_path.join(OsStr::from_bytes(name.to_bytes()));
         let refused = |errno: Errno| ChownError::Refused {
@@ -139,7 +209,8 @@ impl Walk {
             .collect::<Result<Vec<_>, _>>()
             .map_err(refused)?;
         for name in names {
-            if !matches!(name.to_bytes(), b"." | b"..") {
+            let is_ours = depth > 0 || self.below.includes(&name);
+            if is_ours && !matches!(name.to_bytes(), b"." | b"..") {
                 self.entry(dir, path, &name, depth + 1)?;
             }
         }

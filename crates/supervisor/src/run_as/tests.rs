@@ -55,7 +55,7 @@ fn becoming_oneself_is_nothing() {
         name: None,
     };
     // Not even the paths are touched.
-    drop_privileges(&me, &[Path::new("/")]).unwrap();
+    drop_privileges(&me, &[all(Path::new("/"))]).unwrap();
 }
 
 /// Changing owners takes root; without it the test says so and ends.
@@ -65,6 +65,13 @@ fn root() -> bool {
         eprintln!("SKIPPED: this test needs root");
     }
     root
+}
+
+fn all(path: &Path) -> OwnPath {
+    OwnPath {
+        path: path.to_owned(),
+        below: Below::Everything,
+    }
 }
 
 fn owner(path: &Path) -> (u32, u32) {
@@ -86,7 +93,7 @@ fn hands_over_everything_below_and_nothing_beyond_a_link() {
     symlink(&other, own.join("deep/link")).unwrap();
     symlink(other.join("secret"), own.join("file-link")).unwrap();
 
-    chown::hand_over(&own, Uid::from_raw(4242), Gid::from_raw(4343)).unwrap();
+    chown::hand_over(&all(&own), Uid::from_raw(4242), Gid::from_raw(4343)).unwrap();
     for path in [
         "",
         "deep",
@@ -103,6 +110,43 @@ fn hands_over_everything_below_and_nothing_beyond_a_link() {
 }
 
 #[test]
+fn what_else_is_there_stays_its_owners() {
+    if !root() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    for path in ["appendonlydir", "other/appendonlydir"] {
+        std::fs::create_dir_all(dir.path().join(path)).unwrap();
+    }
+    for path in [
+        "dump.rdb",
+        "dump.rdb.old",
+        ".ours.lock",
+        "appendonlydir/1",
+        "other/dump.rdb",
+    ] {
+        std::fs::write(dir.path().join(path), "").unwrap();
+    }
+    let names = vec![
+        Name::Exactly("dump.rdb".to_owned()),
+        Name::Exactly("appendonlydir".to_owned()),
+        Name::Exactly("missing".to_owned()),
+        Name::Beginning(".ours".to_owned()),
+    ];
+    let own = OwnPath {
+        path: dir.path().to_owned(),
+        below: Below::Only(names),
+    };
+    chown::hand_over(&own, Uid::from_raw(4242), Gid::from_raw(4343)).unwrap();
+    for path in ["", "dump.rdb", ".ours.lock", "appendonlydir", "appendonlydir/1"] {
+        assert_eq!(owner(&dir.path().join(path)), (4242, 4343), "{path}");
+    }
+    for path in ["dump.rdb.old", "other", "other/dump.rdb", "other/appendonlydir"] {
+        assert_eq!(owner(&dir.path().join(path)), (0, 0), "{path}");
+    }
+}
+
+#[test]
 fn a_link_given_by_the_operator_is_followed() {
     if !root() {
         return;
@@ -111,7 +155,12 @@ fn a_link_given_by_the_operator_is_followed() {
     let real = dir.path().join("volume");
     std::fs::create_dir(&real).unwrap();
     symlink(&real, dir.path().join("data")).unwrap();
-    chown::hand_over(&dir.path().join("data"), Uid::from_raw(4242), Gid::from_raw(4343)).unwrap();
+    chown::hand_over(
+        &all(&dir.path().join("data")),
+        Uid::from_raw(4242),
+        Gid::from_raw(4343),
+    )
+    .unwrap();
     assert_eq!(owner(&real), (4242, 4343));
 }
 
@@ -123,9 +172,10 @@ fn refuses_what_is_not_the_programs_own() {
     for path in [
         Path::new("/"),
         Path::new("/usr/../etc"),
+        Path::new("/var/lib"),
         &dir.path().join("innocent"),
     ] {
-        let error = chown::hand_over(path, me.0, me.1).unwrap_err();
+        let error = chown::hand_over(&all(path), me.0, me.1).unwrap_err();
         assert!(
             matches!(error, ChownError::System { .. }),
             "{}: {error}",
@@ -134,10 +184,10 @@ fn refuses_what_is_not_the_programs_own() {
     }
     std::fs::write(dir.path().join("a"), "").unwrap();
     std::fs::hard_link(dir.path().join("a"), dir.path().join("b")).unwrap();
-    let error = chown::hand_over(dir.path(), Uid::from_raw(4242), Gid::from_raw(4343)).unwrap_err();
+    let error = chown::hand_over(&all(dir.path()), Uid::from_raw(4242), Gid::from_raw(4343)).unwrap_err();
     assert!(
         matches!(error, ChownError::Linked { .. } | ChownError::Refused { .. }),
         "{error}"
     );
-    assert!(chown::hand_over(&dir.path().join("missing"), me.0, me.1).is_ok());
+    assert!(chown::hand_over(&all(&dir.path().join("missing")), me.0, me.1).is_ok());
 }
