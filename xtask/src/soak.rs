@@ -12,10 +12,10 @@ use crate::steps::Steps;
 /// What to repeat.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example: cargo xtask soak --only ghosts\nExit codes: 0 all passed and the table is written, 1 otherwise"
+    after_help = "Example: cargo xtask soak --only suite_moves\nExit codes: 0 all passed and the table is written, 1 otherwise"
 )]
 pub(crate) struct Arguments {
-    /// Only tests whose name contains this; the table is then shown, not written.
+    /// Only tests, or suites, whose name contains this; their rows take the place of those in the table.
     #[arg(long)]
     only: Option<String>,
 }
@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let report = workspace().join("target/soak.md");
     let _ = fs::remove_file(&report);
     let which = match &arguments.only {
-        Some(name) => format!("binary(/^suite_/) & test({name})"),
+        Some(name) => format!("binary(/^suite_/) & (test({name}) | binary(~{name}))"),
         None => "binary(/^suite_/)".to_owned(),
     };
     ensure!(
@@ -46,14 +46,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let file = report.to_string_lossy().into_owned();
     let ran = steps.cargo("soak", &command, &[("CI", "1"), ("SOAK_REPORT", file.as_str())]);
     let rows = fs::read_to_string(&report).unwrap_or_default();
-    let table = format!(
-        "| what | rounds | seen |\n|---|---|---|\n{rows}\n{}\n",
-        figures::machine()
-    );
-    if ran.is_ok() && arguments.only.is_none() {
-        figures::write("soak", &table)?;
+    let (head, note) = ("| what | rounds | seen |\n|---|---|---|\n", figures::machine());
+    if ran.is_err() {
+        println!("{head}{rows}\n{note}\nnot written: something failed");
+    } else if arguments.only.is_some() {
+        figures::put("soak", &rows, &note)?;
     } else {
-        println!("{table}");
+        figures::write("soak", &format!("{head}{rows}\n{note}\n"))?;
     }
     ran
 }

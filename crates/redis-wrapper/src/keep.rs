@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use topology::{Addr, MasterRecord, ReplicationId, Role, RunId};
+use topology::{Addr, Epoch, MasterRecord, ReplicationId, Role, RunId};
 use uuid::Uuid;
 use zkpaths::{Member, Phase, State};
 
@@ -50,6 +50,14 @@ pub struct Look {
 }
 
 impl Look {
+    /// The epoch of the record.
+    pub fn recorded_epoch(&self) -> Epoch {
+        match &self.record {
+            Record::Named(state) => state.epoch,
+            Record::Unknown | Record::Empty => Epoch::default(),
+        }
+    }
+
     /// The Redis that the record means.
     pub fn recorded_run_id(&self) -> Option<&RunId> {
         match &self.record {

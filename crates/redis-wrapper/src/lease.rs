@@ -96,6 +96,11 @@ impl Lease {
         self.stray
     }
 
+    /// Whether nobody was heard lately who could say that another is being promoted.
+    pub fn fears_isolation(&self) -> bool {
+        self.isolation.is_feared()
+    }
+
     /// The longest time between two renewals of one mastership.
     pub fn longest_gap(&self) -> Duration {
         self.longest_gap

@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use topology::{Addr, Branch, Epoch, Family, Point};
+use topology::{Addr, Branch, Epoch, Family, Point, Replication};
 use tracing::{error, info, warn};
 use zkpaths::{Holding, Node};
 
@@ -133,19 +133,42 @@ fn master(of: &Addr, view: &View) -> (Vec<Point>, Family) {
     (points, branches.into_iter().collect())
 }
 
-/// Before Redis replaces our data set with the master's.
+/// Whether a master has everything that this node has: its lineage, or the one that it went on from, reaches as far.
+pub fn contains(master: &Replication, own: &Replication) -> bool {
+    let same = master.id == own.id && master.offset >= own.offset;
+    // The second offset is the first that is not shared any more (`second_replid_offset` in server.h).
+    same || master.second_id == own.id && master.second_offset > own.offset
+}
+
+/// Before Redis, which has not started yet, replaces our data set with the master's.
 pub(crate) async fn before_start(node: &NodeKeeper, epoch: Epoch, why: WhyKeep, metrics: &Metrics) {
-    let (dir, facts) = (node.layout().dir.clone(), node.facts().clone());
-    let kept = tokio::task::spawn_blocking(move || keep_aside(&dir, &facts, epoch, space(&dir)?));
+    keep(node, Some(node.facts().clone()), epoch, why, metrics).await;
+}
+
+/// Before Redis, which runs and takes no writes, does so: what is on the disk.
+pub(crate) async fn before_following(node: &NodeKeeper, epoch: Epoch, metrics: &Metrics) {
+    keep(node, None, epoch, WhyKeep::MasterHasLess, metrics).await;
+}
+
+async fn keep(node: &NodeKeeper, facts: Option<DiskFacts>, epoch: Epoch, why: WhyKeep, metrics: &Metrics) {
+    let layout = node.layout().clone();
+    let kept = tokio::task::spawn_blocking(move || {
+        let facts = facts.unwrap_or_else(|| layout.look());
+        if facts.files.is_empty() {
+            return Ok(None);
+        }
+        keep_aside(&layout.dir, &facts, epoch, space(&layout.dir)?).map(Some)
+    });
     match kept.await.unwrap_or_else(|error| Err(error.into())) {
-        Ok(Kept::Now { path, bytes }) => {
+        Ok(None) => {}
+        Ok(Some(Kept::Now { path, bytes })) => {
             metrics.salvages.inc();
             warn!(reason = ?why, path = %path.display(), bytes, "data that the master does not have was kept aside");
         }
-        Ok(Kept::Before(path)) => {
+        Ok(Some(Kept::Before(path))) => {
             info!(reason = ?why, path = %path.display(), "data that the master does not have was kept aside before");
         }
-        Ok(Kept::NoRoom { bytes, free }) => {
+        Ok(Some(Kept::NoRoom { bytes, free })) => {
             warn!(reason = ?why, bytes, free, "no room to keep data that the master does not have: a tenth of the disk must stay free");
         }
         Err(error) => error!(reason = %error, "data that the master does not have could not be kept aside"),

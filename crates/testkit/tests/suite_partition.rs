@@ -125,8 +125,15 @@ async fn writes_have_one_home(net: &Net, group: &RunningGroup, cut: impl FnOnce(
         "a write was accepted {:?} after {new_addr} was master; the log ends:\n{log}",
         last.duration_since(not_yet),
     );
+    let salvage = group.redis(old).data_dir().join("salvage");
+    let kept = || std::fs::read_dir(&salvage).map_or(0, Iterator::count);
+    let before = kept();
     net.heal();
     assert_eq!(group.wait_settled(LONG).await, new);
+    // What it took within its last lease nobody else has.
+    if last > moment && before < 3 {
+        assert_eq!(kept(), before + 1, "{}", group.redis(old).program().log_tail());
+    }
     let written = writer.stop();
     let first = written
         .writes()

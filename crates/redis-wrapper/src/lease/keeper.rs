@@ -61,6 +61,7 @@ impl Wrapper {
             // Shorter than a round: who is not heard is dialled anew for the next.
             dialer: self.dialer.within(length / 8),
             around: Around::default(),
+            remembers: false,
             errands: Errands::new(),
             wake: Duration::ZERO,
             page: self.page.clone(),
@@ -80,6 +81,8 @@ struct Keeper {
     registered: watch::Receiver<Followed<Children>>,
     dialer: Dialer,
     around: Around,
+    /// Some of these are not registered any more.
+    remembers: bool,
     errands: Errands,
     wake: Duration,
     page: Arc<Page>,
@@ -108,6 +111,13 @@ impl Keeper {
                     self.act(&action);
                 }
                 self.tell(before);
+            }
+            if self.remembers && !self.lease.fears_isolation() {
+                for input in self.who_is_around() {
+                    for action in self.lease.step(BootTime::now(), input) {
+                        self.act(&action);
+                    }
+                }
             }
         }
     }
@@ -144,8 +154,14 @@ impl Keeper {
             None => return Vec::new(),
         };
         let (dialer, around) = (&self.dialer, &mut self.around);
-        around.sentinels.retain(|addr, _| registered.contains(addr));
-        around.members.retain(|addr, _| members.contains(addr));
+        let known = around.sentinels.keys().all(|addr| registered.contains(addr))
+            && around.members.keys().all(|addr| members.contains(addr));
+        // Those that are silent may have lost ZooKeeper too, and be promoting somebody now.
+        self.remembers = !known && self.lease.fears_isolation();
+        if !self.remembers {
+            around.sentinels.retain(|addr, _| registered.contains(addr));
+            around.members.retain(|addr, _| members.contains(addr));
+        }
         for addr in registered {
             let lasting = || Arc::new(dialer.lasting_sentinel(&addr));
             around.sentinels.entry(addr.clone()).or_insert_with(lasting);

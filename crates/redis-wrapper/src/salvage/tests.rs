@@ -29,6 +29,33 @@ fn names(dir: &Path) -> Vec<String> {
 }
 
 #[test]
+fn a_master_contains_what_its_lineage_or_the_one_before_reaches() {
+    let id = |n: u8| topology::ReplicationId::from_bytes([n; 20]);
+    let says = |(own, offset): (u8, i64), (second, shared): (u8, i64)| Replication {
+        role: topology::Role::Master,
+        id: id(own),
+        second_id: id(second),
+        second_offset: shared,
+        offset,
+        link: None,
+        link_down_s: 0,
+        syncing: false,
+        priority: 100,
+        connected_replicas: 0,
+    };
+    let own = says((1, 100), (0, -1));
+    for (what, master, expected) in [
+        ("the same", says((1, 100), (0, -1)), true),
+        ("behind", says((1, 99), (0, -1)), false),
+        ("promoted after it", says((2, 300), (1, 101)), true),
+        ("promoted before its last write", says((2, 300), (1, 100)), false),
+        ("a stranger", says((3, 300), (4, 300)), false),
+    ] {
+        assert_eq!(contains(&master, &own), expected, "{what}");
+    }
+}
+
+#[test]
 fn a_data_set_is_kept_once_and_outlives_its_replacement() {
     let dir = tempfile::tempdir().unwrap();
     let facts = rdb_in(dir.path(), "\u{1}first");

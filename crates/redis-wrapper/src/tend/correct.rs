@@ -1,16 +1,45 @@
 //! Doing what [`crate::keep`] decided: the record is completed or put back, or our Redis follows another. No choices are made here.
 
-use instance::Snapshot;
+use instance::{InstanceError, Snapshot};
 use program::chain;
-use topology::Role;
+use topology::{Addr, Role};
 use tracing::{info, warn};
 
 use super::Tending;
 use crate::act;
-use crate::keep::{Keep, Look};
+use crate::keep::{Keep, Look, WhyFollow};
 use crate::run::Wrapper;
+use crate::salvage;
 
 impl Tending<'_> {
+    /// What only a node has that was master goes aside before it is replaced.
+    async fn keep_aside(
+        &self,
+        master: &Addr,
+        why: WhyFollow,
+        look: &Look,
+        snapshot: &Snapshot,
+    ) -> Result<(), InstanceError> {
+        let Wrapper {
+            dialer, node, page, ..
+        } = self.wrapper;
+        match why {
+            WhyFollow::NoLongerMaster | WhyFollow::Fenced => {}
+            WhyFollow::WrongMaster => return Ok(()),
+        }
+        let its = dialer.redis(master).await?.snapshot().await?;
+        if salvage::contains(&its.replication, &snapshot.replication) {
+            return Ok(());
+        }
+        // It takes no write while files are linked, or copied.
+        if look.role == Role::Master {
+            self.redis.get().await?.follow_nobody().await?;
+        }
+        let epoch = look.recorded_epoch();
+        salvage::before_following(node, epoch, &page.metrics).await;
+        Ok(())
+    }
+
     pub(super) async fn correct(&mut self, decided: &Keep, look: &Look, snapshot: &Snapshot) {
         let Wrapper {
             identity,
@@ -42,6 +71,10 @@ impl Tending<'_> {
             }
             Keep::Follow { to, why } => {
                 page.metrics.corrections.inc();
+                if let Err(reason) = self.keep_aside(to, *why, look, snapshot).await {
+                    warn!(master = %to, reason = %chain(&reason), "not following yet; trying again");
+                    return;
+                }
                 let followed = async {
                     let redis = self.redis.get().await?;
                     redis.follow_master(to).await?;
