@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 
 use topology::{Addr, Candidate, Exclusion, Lineage, LinkStatus, Ranking, ReplicationId, Role, rank};
 
-use crate::{Attempt, View};
+use crate::{Attempt, View, Warrant};
 
 /// What a client may rely on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -150,7 +150,10 @@ pub(crate) fn choose(
         return Err(WhyNoChoice::Nobody { excluded });
     }
     let candidate = ordered.remove(0);
+    // Who takes over from a living master is compared with that one itself, once its writes are held back.
+    let compares = !matches!(attempt.warrant, Warrant::Handover { .. });
     if durability == Durability::Quorum
+        && compares
         && let Some(ahead) = farthest.filter(|farthest| farthest.offset > candidate.offset)
     {
         let (best, ahead) = (candidate.addr, ahead.addr);

@@ -55,14 +55,15 @@ impl Links {
         links.retain(|addr, _| registered.contains(addr));
     }
 
-    /// The Sentinels that were registered last and do not refuse connections now.
+    /// The Sentinels that were registered last and answer now.
     pub(crate) async fn still_there(&self) -> BTreeSet<Addr> {
         let known: BTreeSet<Addr> = {
             let links = self.sentinels.lock().unwrap_or_else(PoisonError::into_inner);
             links.keys().cloned().collect()
         };
         let probes = probe_all(self, known, None).await;
-        let there = probes.into_iter().filter(|(_, probe)| *probe != Probe::Refused);
+        let silent = |probe: &Probe| matches!(probe, Probe::Refused | Probe::Unreachable);
+        let there = probes.into_iter().filter(|(_, probe)| !silent(probe));
         there.map(|(addr, _)| addr).collect()
     }
 

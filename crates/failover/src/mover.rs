@@ -67,6 +67,7 @@ pub struct Mover {
     pub hook: Option<Hook>,
     since: Arc<Mutex<Option<LeaseSince>>>,
     any_lineage: bool,
+    unheard_for_long: bool,
 }
 
 impl fmt::Debug for Mover {
@@ -96,6 +97,16 @@ impl Mover {
             hook: None,
             since: Arc::default(),
             any_lineage: false,
+            unheard_for_long: false,
+        }
+    }
+
+    /// The same, where Sentinels that others count were not heard for so long that the group goes on without them.
+    #[must_use]
+    pub fn without_the_unheard(&self) -> Self {
+        Self {
+            unheard_for_long: true,
+            ..self.clone()
         }
     }
 
@@ -158,6 +169,7 @@ impl Mover {
     fn attempt(&self, warrant: Warrant) -> Attempt {
         Attempt {
             any_lineage: self.any_lineage,
+            unheard_for_long: self.unheard_for_long,
             ..Attempt::new(warrant)
         }
     }

@@ -180,7 +180,7 @@ fn elected(
         // have chosen one.
         Election::TooFew { .. }
             if matches!(attempt.warrant, Warrant::Returned { .. })
-                && view.unheard == 0
+                && (view.unheard == 0 || attempt.unheard_for_long)
                 && durability == Durability::Async =>
         {
             Err(Step::AskSentinel {

@@ -21,7 +21,7 @@ use crate::mover::{Checkpoint, Mover};
 use crate::outcome::{MoveError, Moved, OldMaster, Outcome};
 use crate::plan::plan;
 use crate::promote::{chain, promote};
-use crate::step::{Step, Wait};
+use crate::step::{Step, Stop, Wait};
 use crate::view::View;
 use crate::warrant::Attempt;
 
@@ -129,6 +129,10 @@ impl<'a> Run<'a> {
     /// One step. None: look again.
     async fn take(&mut self, view: &View, step: Step) -> Option<Outcome> {
         match step {
+            // They may catch up.
+            Step::Stop(why @ Stop::NoCandidate(_)) if self.has_held_back() => {
+                Some(Outcome::NotReady(why.to_string()))
+            }
             Step::Stop(why) => Some(Outcome::Stopped(why)),
             Step::Wait { at_most, why } => self.wait(at_most, why).await,
             Step::Elect { epoch } => {

@@ -130,6 +130,8 @@ pub struct Attempt {
     pub failed: BTreeSet<Addr>,
     /// Nobody of the recorded lineage has come back in its time: whoever holds data will do.
     pub any_lineage: bool,
+    /// Sentinels that are not heard have been waited for long enough.
+    pub unheard_for_long: bool,
 }
 
 impl Attempt {
@@ -142,6 +144,7 @@ impl Attempt {
             prepared: None,
             failed: BTreeSet::new(),
             any_lineage: false,
+            unheard_for_long: false,
         }
     }
 }

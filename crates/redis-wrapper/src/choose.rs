@@ -98,6 +98,8 @@ struct Waiting {
     since: Option<Instant>,
     last: Option<WhyWait>,
     address_taken: Option<Instant>,
+    /// Too few Sentinels were heard to have another promoted.
+    unheard: Option<Instant>,
 }
 
 impl Waiting {
@@ -235,7 +237,7 @@ impl Wrapper {
                     resume
                 } else {
                     info!(candidate = %describe(best), reason = ?why, "having another node promoted");
-                    match self.promote_another(&seen, best, *why).await {
+                    match self.promote_another(&seen, best, *why, waiting).await {
                         Promoted::Perhaps => continue,
                         // Others may start meanwhile, and be fitter.
                         Promoted::Nobody => return Turn::Again,

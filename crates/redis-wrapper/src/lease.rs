@@ -96,11 +96,6 @@ impl Lease {
         self.stray
     }
 
-    /// Whether nobody was heard lately who could say that another is being promoted.
-    pub fn fears_isolation(&self) -> bool {
-        self.isolation.is_feared()
-    }
-
     /// The longest time between two renewals of one mastership.
     pub fn longest_gap(&self) -> Duration {
         self.longest_gap
@@ -113,6 +108,10 @@ impl Lease {
         let mut actions = Vec::new();
         self.take(input, &mut actions);
         self.need();
+        if matches!(self.standing, Standing::Idle | Standing::Free) {
+            // What was heard in another mastership means nothing in the next.
+            self.isolation = Isolation::default();
+        }
         self.expire(slept, &mut actions);
         self.begin_errands(&mut actions);
         actions

@@ -11,6 +11,11 @@ use crate::outcome::{OldMaster, Outcome};
 use crate::warrant::Warrant;
 
 impl Run<'_> {
+    /// Whether a replica was tried that was not ready.
+    pub(super) fn has_held_back(&self) -> bool {
+        matches!(self.attempt.warrant, Warrant::Handover { .. }) && !self.attempt.failed.is_empty()
+    }
+
     /// Holds the writes back until the candidate has them all. One that does not get there is left out, while there is time for another.
     pub(super) async fn prepare(&mut self, candidate: Addr) -> Option<Outcome> {
         let reason = self.hold_back(&candidate).await.err()?;

@@ -31,6 +31,7 @@ impl Hash for Mover {
             prepared,
             failed,
             any_lineage,
+            unheard_for_long: _,
         } = &self.attempt;
         warrant.to_string().hash(state);
         votes.map(|votes| (votes.epoch.0, votes.granted)).hash(state);

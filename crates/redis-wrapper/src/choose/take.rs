@@ -4,14 +4,15 @@ use failover::{Outcome, Stop, Warrant, WhyNoChoice};
 use instance::Probe;
 use program::chain;
 use registry::LockGuard;
+use tokio::time::Instant;
 use topology::{Candidate, Epoch, MasterRecord, Role};
 use tracing::{info, warn};
 use zkpaths::{Lock, Phase};
 
-use super::{Chosen, PROMOTION, Promoted, Turn};
+use super::{Chosen, PROMOTION, Promoted, Turn, Waiting};
 use crate::act;
 use crate::decide::cold::{Beginning, beginning};
-use crate::decide::{WhyMaster, WhyPromote};
+use crate::decide::{PATIENCE, WhyMaster, WhyPromote};
 use crate::observe::Seen;
 use crate::run::Wrapper;
 use crate::view::Recorded;
@@ -23,7 +24,13 @@ pub(super) fn is_moving(seen: &Seen) -> bool {
 
 impl Wrapper {
     /// Has the best node that holds data promoted. Which one that is, is looked at again under the failover lock.
-    pub(super) async fn promote_another(&self, seen: &Seen, best: &Candidate, why: WhyPromote) -> Promoted {
+    pub(super) async fn promote_another(
+        &self,
+        seen: &Seen,
+        best: &Candidate,
+        why: WhyPromote,
+        waiting: &mut Waiting,
+    ) -> Promoted {
         let Some(record) = seen.view.believed() else {
             return self.remember_whom_it_follows(seen, best).await;
         };
@@ -36,15 +43,24 @@ impl Wrapper {
             Warrant::LeaseOver { master }
         };
         let moves = &self.page.metrics.moves;
-        let any = (why == WhyPromote::NobodyOfTheLineage).then(|| self.mover.of_any_lineage());
-        let mover = any.as_ref().unwrap_or(&self.mover);
+        let mut mover = self.mover.clone();
+        if why == WhyPromote::NobodyOfTheLineage {
+            mover = mover.of_any_lineage();
+        }
+        if waiting.unheard.is_some_and(|since| since.elapsed() > PATIENCE) {
+            mover = mover.without_the_unheard();
+        }
         let outcome = moves
-            .run(mover, warrant, std::time::Instant::now(), PROMOTION)
+            .run(&mover, warrant, std::time::Instant::now(), PROMOTION)
             .await;
         match outcome {
             Outcome::Moved(_) | Outcome::Finished(_) => {}
             Outcome::Stopped(Stop::NoCandidate(WhyNoChoice::NotEnoughSeen { .. })) => {
                 return Promoted::TooFew;
+            }
+            Outcome::Stopped(Stop::TooFewSentinels { .. }) => {
+                waiting.unheard.get_or_insert_with(Instant::now);
+                return Promoted::Nobody;
             }
             Outcome::Stopped(_) | Outcome::Waited(_) | Outcome::NotReady(_) | Outcome::Failed(_) => {
                 return Promoted::Nobody;

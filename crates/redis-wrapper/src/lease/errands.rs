@@ -14,6 +14,7 @@ use supervisor::BootTime;
 use tokio::sync::Mutex;
 use tokio::time::error::Elapsed;
 use tokio::time::{sleep, timeout};
+use tokio_util::task::TaskTracker;
 use topology::{Addr, Epoch, MasterName, Role, RunId};
 use tracing::warn;
 use zkpaths::{Lease, State};
@@ -34,6 +35,8 @@ pub(super) struct Means {
     pub(super) length: Duration,
     /// Known once our Redis has answered.
     pub(super) run_id: Arc<OnceLock<RunId>>,
+    /// Owns what outlives a round.
+    pub(super) tasks: TaskTracker,
     /// The version of `/redis/lease`, where it is known.
     pub(super) written: Arc<Mutex<Option<Version>>>,
 }
@@ -171,11 +174,9 @@ pub(super) async fn ask_role(means: Means) -> Vec<Input> {
 /// Asks every Sentinel and every other member at once; one that takes longer than the deadline has not answered.
 pub(super) async fn ask_around(means: Means, around: Around, deadline: Duration) -> Vec<Input> {
     let sent = BootTime::now();
-    let ask = |sentinel: Arc<LastingSentinel>| {
-        let name = means.name.clone();
-        async move { heard(timeout(deadline, ask_one(&sentinel, &name)).await) }
-    };
-    let see = |redis: Arc<LastingRedis>| async move { heard(timeout(deadline, see_one(&redis)).await) };
+    let means = &means;
+    let ask = |sentinel| async move { heard(timeout(deadline, ask_one(sentinel, means, deadline)).await) };
+    let see = |redis| async move { heard(timeout(deadline, see_one(redis, &means.tasks, deadline)).await) };
     let (answers, members) = tokio::join!(
         join_all(around.sentinels.into_values().map(ask)),
         join_all(around.members.into_values().map(see)),
@@ -203,14 +204,41 @@ fn heard<T>(answer: Result<Result<T, InstanceError>, Elapsed>) -> Result<Option<
     }
 }
 
-async fn see_one(lasting: &LastingRedis) -> Result<(), InstanceError> {
-    lasting.get().await?.role().await.map(drop)
+/// A part of the round, so that a connection on which nothing comes is given up before the round is.
+fn for_one(deadline: Duration) -> Duration {
+    deadline * 3 / 4
+}
+
+async fn see_one(
+    lasting: Arc<LastingRedis>,
+    tasks: &TaskTracker,
+    deadline: Duration,
+) -> Result<(), InstanceError> {
+    let redis = connected(tasks, async move { lasting.get().await }).await?;
+    redis.within(for_one(deadline)).role().await.map(drop)
+}
+
+/// A connection, dialled to the end, its own deadline, even if the round is over before: the next one finds it.
+async fn connected<T: Send + 'static>(
+    tasks: &TaskTracker,
+    dial: impl Future<Output = Result<T, InstanceError>> + Send + 'static,
+) -> Result<T, InstanceError> {
+    match tasks.spawn(dial).await {
+        Ok(connection) => connection,
+        Err(ended) => std::panic::resume_unwind(ended.into_panic()),
+    }
 }
 
 /// The vote is asked for last, so that one given in between is seen. None: it does not know the group.
-async fn ask_one(lasting: &LastingSentinel, name: &MasterName) -> Result<Option<Answer>, InstanceError> {
-    let sentinel = lasting.get().await?;
-    let Some(report) = sentinel.report(name).await? else {
+async fn ask_one(
+    lasting: Arc<LastingSentinel>,
+    means: &Means,
+    deadline: Duration,
+) -> Result<Option<Answer>, InstanceError> {
+    let dialled = lasting.clone();
+    let sentinel = connected(&means.tasks, async move { dialled.get().await }).await?;
+    let sentinel = sentinel.within(for_one(deadline));
+    let Some(report) = sentinel.report(&means.name).await? else {
         return Ok(None);
     };
     let last_vote = sentinel.last_vote(&report.record.addr).await?;

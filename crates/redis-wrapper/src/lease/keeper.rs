@@ -31,6 +31,9 @@ use crate::run::Wrapper;
 /// While a lease runs, the clock is looked at this often: tokio's timers stand still while the machine sleeps.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// For a new connection to a Sentinel or a member, which outlives the round that wanted it.
+const DIAL_DEADLINE: Duration = Duration::from_millis(800);
+
 type Errands = FuturesUnordered<Pin<Box<dyn Future<Output = Vec<Input>> + Send>>>;
 type Children = BTreeMap<String, Vec<u8>>;
 
@@ -50,6 +53,7 @@ impl Wrapper {
             me: me.clone(),
             length,
             run_id: Arc::new(OnceLock::new()),
+            tasks: self.tasks.tracker().clone(),
             written: Arc::new(Mutex::new(None)),
         };
         let tree = self.registry.tree();
@@ -58,10 +62,8 @@ impl Wrapper {
             state: self.registry.follow(tree.state()),
             members: self.registry.follow_children(tree.members()),
             registered: self.registry.follow_children(tree.sentinels()),
-            // Shorter than a round: who is not heard is dialled anew for the next.
-            dialer: self.dialer.within(length / 8),
+            dialer: self.dialer.within(DIAL_DEADLINE),
             around: Around::default(),
-            remembers: false,
             errands: Errands::new(),
             wake: Duration::ZERO,
             page: self.page.clone(),
@@ -81,8 +83,6 @@ struct Keeper {
     registered: watch::Receiver<Followed<Children>>,
     dialer: Dialer,
     around: Around,
-    /// Some of these are not registered any more.
-    remembers: bool,
     errands: Errands,
     wake: Duration,
     page: Arc<Page>,
@@ -111,13 +111,6 @@ impl Keeper {
                     self.act(&action);
                 }
                 self.tell(before);
-            }
-            if self.remembers && !self.lease.fears_isolation() {
-                for input in self.who_is_around() {
-                    for action in self.lease.step(BootTime::now(), input) {
-                        self.act(&action);
-                    }
-                }
             }
         }
     }
@@ -154,14 +147,8 @@ impl Keeper {
             None => return Vec::new(),
         };
         let (dialer, around) = (&self.dialer, &mut self.around);
-        let known = around.sentinels.keys().all(|addr| registered.contains(addr))
-            && around.members.keys().all(|addr| members.contains(addr));
-        // Those that are silent may have lost ZooKeeper too, and be promoting somebody now.
-        self.remembers = !known && self.lease.fears_isolation();
-        if !self.remembers {
-            around.sentinels.retain(|addr, _| registered.contains(addr));
-            around.members.retain(|addr, _| members.contains(addr));
-        }
+        around.sentinels.retain(|addr, _| registered.contains(addr));
+        around.members.retain(|addr, _| members.contains(addr));
         for addr in registered {
             let lasting = || Arc::new(dialer.lasting_sentinel(&addr));
             around.sentinels.entry(addr.clone()).or_insert_with(lasting);
