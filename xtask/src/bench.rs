@@ -9,6 +9,7 @@ mod wrapper;
     args_conflicts_with_subcommands = true,
     after_help = "Examples: cargo xtask bench --rounds 5\n          cargo xtask bench failover\nExit codes: 0 the table is written, 1 otherwise"
 )]
+#[group(skip)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     what: Option<What>,

@@ -67,3 +67,17 @@ fn main() -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Arguments;
+
+    #[test]
+    fn every_verb_can_be_asked_for() {
+        Arguments::command().debug_assert();
+        // Of a verb within a verb only this finds what is wrong.
+        Arguments::command().build();
+    }
+}
