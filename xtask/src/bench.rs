@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: figures beside those of what we replace, side by side in one run.
 
 mod failover;
+mod groups;
 mod wrapper;
 
 /// What to measure.
@@ -23,6 +24,8 @@ enum What {
     Wrapper(wrapper::Arguments),
     /// How long writes are away when the master dies or stops, beside stock Sentinel.
     Failover(failover::Arguments),
+    /// What it costs a watcher to follow hundreds of groups.
+    Groups(groups::Arguments),
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
@@ -30,5 +33,6 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         None => wrapper::run(&arguments.wrapper),
         Some(What::Wrapper(arguments)) => wrapper::run(arguments),
         Some(What::Failover(arguments)) => failover::run(arguments),
+        Some(What::Groups(arguments)) => groups::run(arguments),
     }
 }

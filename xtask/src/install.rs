@@ -61,6 +61,9 @@ const TOOLS: &[Need] = &[
     program("ip", "iproute2", None),
     program("cc", "gcc", None),
     program("openssl", "openssl", None),
+    // It comes with the server, which listens on 9090 where nobody stops it.
+    program("promtool", "prometheus", Some("prometheus")),
+    program("chromium", "chromium", None),
     // The client examples.
     file(
         "/usr/lib/python3/dist-packages/kazoo/__init__.py",

@@ -67,7 +67,7 @@ impl Promotion<'_> {
         since: Instant,
         mut timings: Timings,
     ) -> Done {
-        let Mover { registry, links, .. } = self.mover;
+        let links = &self.mover.links;
         let before = self.view.recorded.as_ref().map(|(before, _)| self.state(before));
         let master = &self.choice.candidate.addr;
         let record = MasterRecord {
@@ -98,7 +98,6 @@ impl Promotion<'_> {
             from = %self.replaces, master = %record.addr, epoch = %record.epoch, cause = cause.word(),
             reason = %self.warrant, sentinels = told, elapsed_ms = announced_ms.max(published_ms), "master moved"
         );
-        let _ = registry;
         Done {
             record,
             timings,

@@ -16,4 +16,4 @@ pub use check::{Check, check};
 pub use listen::{HttpError, Listener, bind, bind_wildcard};
 pub use page::{Page, Status};
 pub use pages::{Health, Readiness, healthz, metrics, ready};
-pub use serve::{CONNECTIONS, DRAIN, REQUEST_DEADLINE, serve};
+pub use serve::{CONNECTIONS, DRAIN, PATIENCE, Pages, REQUEST_DEADLINE, serve};

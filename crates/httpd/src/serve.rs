@@ -37,11 +37,46 @@ const UNREAD: Duration = Duration::from_secs(20);
 /// How long to wait when the machine has no room for a connection.
 const NO_ROOM: Duration = Duration::from_millis(100);
 
+/// How long a patient handler may take: see [`Pages::patient`].
+pub const PATIENCE: Duration = Duration::from_secs(65);
+
+/// What is answered: pages that know their answer, and such as wait for something to happen first.
+#[derive(Debug, Clone, Default)]
+pub struct Pages {
+    quick: Router,
+    patient: Router,
+}
+
+impl Pages {
+    /// Adds pages whose handlers may take [`PATIENCE`] instead of [`REQUEST_DEADLINE`]. Each of them must bound how many clients wait:
+    /// a client that waits takes one of the [`CONNECTIONS`].
+    #[must_use]
+    pub fn patient(mut self, router: Router) -> Self {
+        self.patient = self.patient.merge(router);
+        self
+    }
+}
+
+impl From<Router> for Pages {
+    fn from(quick: Router) -> Self {
+        Self {
+            quick,
+            patient: Router::new(),
+        }
+    }
+}
+
 /// Answers requests until `stop`, then closes the port and lets running answers end for at most [`DRAIN`].
 ///
 /// An answer that streams (server-sent events) may last longer than [`REQUEST_DEADLINE`]; it ends with the drain.
-pub async fn serve(listener: Listener, router: Router, stop: CancellationToken) {
-    let router = router.layer(from_fn(in_time)).layer(DefaultBodyLimit::max(BODY));
+pub async fn serve(listener: Listener, pages: impl Into<Pages>, stop: CancellationToken) {
+    let pages = pages.into();
+    let within = |deadline| from_fn(move |request: Request, next: Next| in_time(deadline, request, next));
+    let router = pages
+        .quick
+        .layer(within(REQUEST_DEADLINE))
+        .merge(pages.patient.layer(within(PATIENCE)))
+        .layer(DefaultBodyLimit::max(BODY));
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -98,8 +133,8 @@ fn bound(stream: &TcpStream) {
     let _ = socket.set_tcp_user_timeout(Some(UNREAD));
 }
 
-async fn in_time(request: Request, next: Next) -> Response {
-    match tokio::time::timeout(REQUEST_DEADLINE, next.run(request)).await {
+async fn in_time(deadline: Duration, request: Request, next: Next) -> Response {
+    match tokio::time::timeout(deadline, next.run(request)).await {
         Ok(response) => response,
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "no answer in time\n").into_response(),
     }

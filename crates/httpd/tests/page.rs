@@ -27,7 +27,7 @@ struct Page {
 }
 
 impl Page {
-    fn start(router: Router) -> Self {
+    fn start(router: impl Into<httpd::Pages> + Send + 'static) -> Self {
         let listener = httpd::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
         let (addr, stop) = (listener.local_addr(), CancellationToken::new());
         let mut serving = JoinSet::new();
@@ -265,6 +265,27 @@ async fn a_handler_that_hangs_is_answered_for() {
         "{answer}"
     );
     assert!(asked.elapsed() >= Duration::from_secs(5), "{:?}", asked.elapsed());
+}
+
+/// Who waits for something to happen is not answered for, while the others still are.
+#[tokio::test]
+async fn a_patient_handler_may_take_longer_than_the_others() {
+    let (wait, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (seen, happened) = (Arc::clone(&wait), Arc::clone(&go));
+    let patient = get(async move || {
+        seen.notify_one();
+        happened.notified().await;
+        "it happened"
+    });
+    let hanging = Router::new().route("/", get(async || std::future::pending::<&str>().await));
+    let page = Page::start(httpd::Pages::from(hanging).patient(Router::new().route("/wait", patient)));
+    let mut waiting = page.client().await;
+    waiting.write_all(request("/wait").as_bytes()).await.unwrap();
+    wait.notified().await;
+    // This takes the whole deadline, so the other one has waited for longer.
+    assert!(page.get("/").await.contains("no answer in time"));
+    go.notify_one();
+    assert!(read_to_end(&mut waiting).await.ends_with("it happened"));
 }
 
 #[tokio::test]

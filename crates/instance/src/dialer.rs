@@ -13,6 +13,7 @@ use std::time::Duration;
 use redis::aio::{AsyncPushSender, AsyncStream, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, ProtocolVersion, RedisConnectionInfo};
 use rustls::pki_types::ServerName;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -57,6 +58,9 @@ pub struct DialSettings {
     pub connect_deadline: Duration,
     /// For each answer.
     pub response_deadline: Duration,
+    /// After so much silence the other host is asked for a sign of life, and after three that stay unanswered, as long apart, the
+    /// connection ends: a subscription is silent for hours, and would not notice that its host is gone. None: the system's own.
+    pub keep_alive: Option<Duration>,
 }
 
 /// Opens connections. Clones are cheap and share the TLS configuration.
@@ -71,6 +75,7 @@ struct Shared {
     redis: RedisConnectionInfo,
     sentinel: RedisConnectionInfo,
     tls: Option<TlsConnector>,
+    keep_alive: Option<TcpKeepalive>,
 }
 
 /// Which credentials a connection carries.
@@ -91,11 +96,19 @@ impl Dialer {
             tls,
             connect_deadline,
             response_deadline,
+            keep_alive,
         } = settings;
+        let probing = |time| {
+            TcpKeepalive::new()
+                .with_time(time)
+                .with_interval(time)
+                .with_retries(3)
+        };
         let shared = Shared {
             redis: greeting(&redis),
             sentinel: greeting(&sentinel),
             tls: tls.as_ref().map(tls::connector).transpose()?,
+            keep_alive: keep_alive.map(probing),
         };
         Ok(Self {
             shared: Arc::new(shared),
@@ -200,6 +213,9 @@ impl Dialer {
     async fn stream(&self, addr: &Addr) -> io::Result<Stream> {
         let tcp = self.tcp(addr).await?;
         tcp.set_nodelay(true)?;
+        if let Some(keep_alive) = &self.shared.keep_alive {
+            SockRef::from(&tcp).set_tcp_keepalive(keep_alive)?;
+        }
         let Some(tls) = &self.shared.tls else {
             return Ok(Box::pin(tcp));
         };

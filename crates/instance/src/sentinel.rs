@@ -127,6 +127,14 @@ impl Sentinel {
         Ok(Reading::Whole(Box::new(MasterReport::read(addr, &fields)?)))
     }
 
+    /// The groups it watches. A name that is none of ours is left out.
+    pub async fn groups(&self) -> Result<Vec<MasterName>, InstanceError> {
+        let command = subcommand("MASTERS");
+        let answer: Vec<HashMap<String, String>> = self.connection.call("SENTINEL MASTERS", &command).await?;
+        let name = |fields: &HashMap<String, String>| fields.get("name")?.parse().ok();
+        Ok(answer.iter().filter_map(name).collect())
+    }
+
     /// The other Sentinels of the group that it counts, ghosts included.
     pub async fn peers(&self, group: &MasterName) -> Result<Vec<PeerReport>, InstanceError> {
         self.list("SENTINEL SENTINELS", group, PeerReport::read).await

@@ -36,6 +36,7 @@ pub fn dialing(credentials: &CredentialSettings, tls: Option<&TlsFiles>) -> Dial
             .map(|TlsFiles { ca, cert, key }| instance::TlsFiles { ca, cert, key }),
         connect_deadline: Duration::from_millis(800),
         response_deadline: Duration::from_millis(1500),
+        keep_alive: Some(Duration::from_secs(10)),
     }
 }
 

@@ -110,10 +110,11 @@ fn we_are_recorded(view: &View, record: &MasterRecord, waited: Duration) -> Plan
     if members_unclear(view, waited) {
         return Plan::Wait(WhyWait::MembersUnclear);
     }
-    if let Some(Heir::Foreign(candidate)) = heir {
-        return beside_a_foreigner(view, candidate, record.epoch, WhyMaster::ResumeAlone);
+    let plan = master(view, Past::Recorded, record.epoch, WhyMaster::ResumeAlone);
+    match heir {
+        Some(Heir::Foreign(candidate)) => beside_a_foreigner(view, candidate, plan),
+        Some(Heir::Kin(_)) | None => plan,
     }
-    master(view, Past::Recorded, record.epoch, WhyMaster::ResumeAlone)
 }
 
 fn another_is_recorded(view: &View, record: &MasterRecord, waited: Duration) -> Plan {
@@ -199,10 +200,11 @@ fn recorded_is_gone(view: &View, record: &MasterRecord, waited: Duration) -> Pla
     if members_unclear(view, waited) {
         return Plan::Wait(WhyWait::MembersUnclear);
     }
-    if let Some(Heir::Foreign(candidate)) = heir {
-        return beside_a_foreigner(view, candidate, view.next_epoch(), WhyMaster::RecordedIsGone);
+    let plan = master(view, Past::Recorded, view.next_epoch(), WhyMaster::RecordedIsGone);
+    match heir {
+        Some(Heir::Foreign(candidate)) => beside_a_foreigner(view, candidate, plan),
+        Some(Heir::Kin(_)) | None => plan,
     }
-    master(view, Past::Recorded, view.next_epoch(), WhyMaster::RecordedIsGone)
 }
 
 /// Nobody alive holds data: the best disk of those that start wins.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use instance::{DialSettings, Dialer, InstanceError};
 use program::{Process, refuse};
 use settings::{Bind, NetworkSettings, Secret};
-use supervisor::{Child, ChildCommand, Children, DeathSignal, Exit, Output, SpawnError};
+use supervisor::{Child, ChildCommand, Children, DeathSignal, Exit, Forks, Output, SpawnError};
 use topology::Addr;
 use tracing::warn;
 
@@ -232,12 +232,14 @@ impl Launch<'_> {
             program: self.config.server.clone(),
             args: vec![OsString::from(file)],
             env_remove: SECRETS.iter().map(OsString::from).collect(),
+            env: Vec::new(),
             // Where relative names of the template were looked up.
             dir: self.config.data_dir.clone(),
             // A Redis without its wrapper accepts writes that nobody tracks.
             on_parent_death: DeathSignal::Kill,
             inherits,
             output,
+            forks: Forks::EndWithIt,
         };
         self.children.spawn(command).await.map_err(LaunchError::Spawn)
     }

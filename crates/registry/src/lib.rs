@@ -37,6 +37,7 @@ pub use session::Session;
 #[derive(Clone)]
 pub struct Registry {
     link: Arc<session::Link>,
+    tree: Arc<Tree>,
     end: Arc<DropGuard>,
 }
 
@@ -44,15 +45,31 @@ impl Registry {
     /// Starts to connect, in the background and for ever. Fails only if `connect` can never work. Needs to be called
     /// within a tokio runtime.
     pub fn start(connect: Connect, tree: Tree, tasks: &TaskTracker) -> Result<Self, RegistryError> {
+        let made = Self::start_all(connect, vec![tree], tasks)?;
+        made.into_iter().next().ok_or(RegistryError::Closed)
+    }
+
+    /// As [`Registry::start`], for several trees that share one session: one registry for each, in their order. A tree that cannot be
+    /// prepared keeps all of them waiting.
+    pub fn start_all(
+        connect: Connect,
+        trees: Vec<Tree>,
+        tasks: &TaskTracker,
+    ) -> Result<Vec<Self>, RegistryError> {
         let dial = connect::Dial::new(connect)?;
-        let link = session::Link::start(dial, tree, tasks);
+        let link = session::Link::start(dial, trees.clone(), tasks);
         let end = Arc::new(link.closing().clone().drop_guard());
-        Ok(Self { link, end })
+        let of = |tree| Self {
+            link: link.clone(),
+            tree: Arc::new(tree),
+            end: end.clone(),
+        };
+        Ok(trees.into_iter().map(of).collect())
     }
 
     /// The tree this registry works on.
     pub fn tree(&self) -> &Tree {
-        self.link.tree()
+        &self.tree
     }
 
     /// The state of the session, now and from now on.

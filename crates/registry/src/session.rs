@@ -71,7 +71,8 @@ pub(crate) struct Phase {
 /// Shared by the session's task, the handles and the tasks behind them.
 pub(crate) struct Link {
     dial: Dial,
-    tree: Tree,
+    /// The trees whose skeletons are made in each session.
+    trees: Vec<Tree>,
     tasks: TaskTracker,
     /// The tasks that must be gone before the session is closed, since they may hold its client.
     workers: TaskTracker,
@@ -82,7 +83,7 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn start(dial: Dial, tree: Tree, tasks: &TaskTracker) -> Arc<Self> {
+    pub(crate) fn start(dial: Dial, trees: Vec<Tree>, tasks: &TaskTracker) -> Arc<Self> {
         let phase = Phase {
             session: Session::Connecting,
             attached: None,
@@ -90,7 +91,7 @@ impl Link {
         };
         let link = Arc::new(Self {
             dial,
-            tree,
+            trees,
             tasks: tasks.clone(),
             workers: TaskTracker::new(),
             closing: CancellationToken::new(),
@@ -115,10 +116,6 @@ impl Link {
 
     pub(crate) fn closing(&self) -> &CancellationToken {
         &self.closing
-    }
-
-    pub(crate) fn tree(&self) -> &Tree {
-        &self.tree
     }
 
     pub(crate) fn session(&self) -> watch::Receiver<Session> {

@@ -31,7 +31,11 @@ pub async fn master(observer: &mut Observer, deadline: Option<Instant>) -> Resul
     let start = Instant::now();
     let mut said: Option<NoRecord> = None;
     loop {
-        let reason = match observer.record() {
+        let seen = match observer.record() {
+            Ok(_) => observer.record_now().await,
+            unseen @ Err(_) => unseen,
+        };
+        let reason = match seen {
             Ok(record) => return Ok(record),
             Err(reason) => reason,
         };

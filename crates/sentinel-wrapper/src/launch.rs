@@ -7,7 +7,7 @@ use std::time::Duration;
 use instance::{Credentials, InstanceError};
 use program::chain;
 use settings::{Bind, Secret, vars};
-use supervisor::{Child, ChildCommand, Children, DeathSignal, Output, SpawnError};
+use supervisor::{Child, ChildCommand, Children, DeathSignal, Forks, Output, SpawnError};
 use tokio::time::{Instant, sleep};
 use topology::conf_file::Setting;
 use topology::{MasterName, RunId};
@@ -124,12 +124,14 @@ impl Launcher {
             program: self.program.clone(),
             args: vec![file.into()],
             env_remove: secret_variables(),
+            env: Vec::new(),
             dir: self.private.dir().to_owned(),
             // What it knows it has written already, and a hung one would outlive a gentler word, under a run id that
             // another has by then.
             on_parent_death: DeathSignal::Kill,
             inherits: Vec::new(),
             output: Output::Inherited,
+            forks: Forks::EndWithIt,
         };
         let child = children.spawn(command).await.map_err(LaunchError::Spawn)?;
         let (master, epoch, highest) = (&seed.master.addr, seed.master.epoch.0, seed.epoch.0);

@@ -8,7 +8,7 @@ mod census;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use instance::{Dialer, Flags, InstanceError, Sentinel};
-use registry::{Followed, Freshness, Registry, Session, Znode};
+use registry::{Followed, Freshness, Registry, RegistryError, Session, Znode};
 use tokio::sync::watch;
 use topology::{Addr, MasterName, MasterRecord, Role};
 
@@ -75,6 +75,21 @@ impl Observer {
             return Err(NoRecord::NotRead);
         };
         let data = |znode: &Option<Znode>| znode.as_ref().map(|znode| znode.data.clone());
+        recorded(data(state).as_deref(), data(master).as_deref(), &self.name)
+    }
+
+    /// The recorded master as read anew. The two copies are followed each by itself: of one transaction that writes both znodes, the
+    /// master may show before the state that says whose it is.
+    pub async fn record_now(&self) -> Result<MasterRecord, NoRecord> {
+        let tree = self.registry.tree();
+        // In this order: whoever sees the master of a transaction sees its state too.
+        let read = async {
+            let master = self.registry.read(&tree.master()).await?;
+            let state = self.registry.read(&tree.state()).await?;
+            Ok::<_, RegistryError>((state, master))
+        };
+        let (state, master) = read.await.map_err(|_| NoRecord::NotRead)?;
+        let data = |znode: Option<Znode>| znode.map(|znode| znode.data);
         recorded(data(state).as_deref(), data(master).as_deref(), &self.name)
     }
 

@@ -230,7 +230,8 @@ fn about(program: Program) -> &'static str {
             "Starts one redis-sentinel that monitors the group's master, and keeps it registered in ZooKeeper."
         }
         Program::Watcher => {
-            "Follows all Sentinels of the group, records the master in ZooKeeper and tells it over HTTP."
+            "Follows the Sentinels of one or several groups, records the master in ZooKeeper, and tells HAProxy, Consul, webhooks, \
+             commands and whoever asks over HTTP."
         }
     }
 }
@@ -249,7 +250,7 @@ fn after_help(program: Program) -> String {
     let rest = match program {
         Program::RedisWrapper => "--net-iface eth0 --data-dir /var/lib/redis -- --maxmemory 1gb",
         Program::SentinelWrapper => "--net-iface eth0 --sentinel-quorum 2",
-        Program::Watcher => "--port0 8080",
+        Program::Watcher => "--port0 8080 --haproxy-socket /run/haproxy/admin.sock",
     };
     let child = match program.child() {
         Some(child) => format!(

@@ -10,6 +10,15 @@ const LONG: usize = 7;
 /// The same, for two.
 const VERY_LONG: usize = 12;
 
+/// redishappy's variables, which the watcher reads beside ours.
+const REDISHAPPY: [&str; 5] = [
+    "REDISHAPPY_CLUSTERS",
+    "REDISHAPPY_SENTINELS",
+    "REDISHAPPY_HAPROXY_TEMPLATE_PATH",
+    "REDISHAPPY_HAPROXY_OUTPUT_PATH",
+    "REDISHAPPY_HAPROXY_RELOAD_CMD",
+];
+
 /// A sentence for each of `names` that may be meant to be a setting of `program`.
 pub fn typos(program: Program, names: impl IntoIterator<Item = String>) -> Vec<String> {
     let mut found: Vec<String> = names
@@ -31,7 +40,9 @@ fn meant(program: Program, name: &str) -> Option<String> {
             program.is_none_or(|program| variable.who.includes(program))
         };
         let variables = TABLE.iter().filter(read);
-        variables.flat_map(|variable| [Some(variable.name.to_owned()), variable.file_name()])
+        let ours = variables.flat_map(|variable| [Some(variable.name.to_owned()), variable.file_name()]);
+        let theirs = REDISHAPPY.into_iter().map(|name| Some(name.to_owned()));
+        ours.chain(theirs.filter(move |_| program.is_none_or(|program| program == Program::Watcher)))
     };
     if known(None).flatten().any(|known| known == name) {
         return None;
@@ -106,6 +117,10 @@ mod tests {
             (RedisWrapper, "ANNOUNCE_HOST", Some("ANNOUNCE_PORT")),
             (RedisWrapper, "DATADIR", Some("DATA_DIR")),
             (RedisWrapper, "TLS_CRT", Some("TLS_CERT")),
+            (Watcher, "REDISHAPPY_SENTINEL", Some("REDISHAPPY_SENTINELS")),
+            (Watcher, "REDIS_HAPPY_CLUSTERS", Some("REDISHAPPY_CLUSTERS")),
+            (Watcher, "REDISHAPPY_CLUSTERS", None),
+            (RedisWrapper, "REDISHAPPY_SENTINEL", None),
             // Read by another program only.
             (Watcher, "SENTINEL_QUORUMS", None),
             (RedisWrapper, "SENTINEL_QUORUM", None),

@@ -45,6 +45,8 @@ pub enum Who {
     RedisWrapper,
     /// sentinel-wrapper only.
     SentinelWrapper,
+    /// The watcher only.
+    Watcher,
 }
 
 impl Who {
@@ -55,6 +57,7 @@ impl Who {
             Self::Wrappers => matches!(program, Program::RedisWrapper | Program::SentinelWrapper),
             Self::RedisWrapper => program == Program::RedisWrapper,
             Self::SentinelWrapper => program == Program::SentinelWrapper,
+            Self::Watcher => program == Program::Watcher,
         }
     }
 
@@ -65,6 +68,7 @@ impl Who {
             Self::Wrappers => "wrappers",
             Self::RedisWrapper => "redis-wrapper",
             Self::SentinelWrapper => "sentinel-wrapper",
+            Self::Watcher => "watcher",
         }
     }
 }
@@ -263,6 +267,41 @@ table! {
         "which acknowledged writes a failover must keep: async (the best replica that is reached becomes master), or quorum (a majority of the members must be reached)";
     RUN_AS: Wrappers, Plain, Unset, "redis:redis",
         "when started as root: become this user[:group] or uid[:gid]; it is made the owner of what the program keeps in DATA_DIR (by redis-wrapper of DATA_DIR itself too, its generated files and its data set), and of nothing else there";
+    SENTINELS: Watcher, Plain, Unset, "10.0.0.7:26379,10.0.0.8:26379,[::1]:26379",
+        "watch without ZooKeeper: ask these Sentinels, and those that they know; nothing is recorded then, only told";
+    GROUPS: Watcher, Plain, Described("MASTER_NAME at ZK_ROOT"), "sessions=/redis/sessions:7000,cache=/redis/cache:7001",
+        "the groups to watch, comma-separated: name=root (with SENTINELS the name alone), then optionally :port where clients connect in front of it";
+    EXTERNAL_PORT: Watcher, Plain, Unset, "7000", "where clients connect in front of the group: .ExternalPort of HAPROXY_TEMPLATE";
+    REPLICA_MAX_LAG: Watcher, Plain, Value("10000000"), "1000000",
+        "how many bytes a replica may be behind its master and still be given to readers";
+    HAPROXY_SOCKET: Watcher, Plain, Unset, "/run/haproxy/admin.sock,127.0.0.1:9999",
+        "HAProxy Runtime API sockets to keep in step, comma-separated: paths or host:port";
+    HAPROXY_MASTER: Watcher, Plain, Value("{name}/master"), "bk_redis/R_sessions_1",
+        "backend/server that gets the master's address over HAPROXY_SOCKET; {name} is the group's name";
+    HAPROXY_REPLICAS: Watcher, Plain, Unset, "{name}-replicas",
+        "backend whose servers get the addresses of the replicas that may be read over HAPROXY_SOCKET";
+    HAPROXY_TEMPLATE: Watcher, Plain, Unset, "/etc/haproxy/redis.cfg.tmpl", "Go-style template of HAPROXY_OUTPUT";
+    HAPROXY_OUTPUT: Watcher, Plain, Unset, "/etc/haproxy/haproxy.cfg", "the file to write whole from HAPROXY_TEMPLATE";
+    HAPROXY_CHECK: Watcher, Plain, Value("haproxy -c -f \"$FILE\""), "haproxy -c -f \"$FILE\" -f /etc/haproxy/base.cfg",
+        "shell command that checks the new file before it replaces HAPROXY_OUTPUT; its path is in $FILE; off: none";
+    HAPROXY_RELOAD: Watcher, Plain, Unset, "systemctl reload haproxy", "shell command that makes HAProxy read HAPROXY_OUTPUT";
+    CONSUL: Watcher, Plain, Unset, "catalog,kv",
+        "what to keep in Consul, comma-separated: catalog (a node and a service in the catalogue), agent (a service of the local agent, with a health check), kv (a key)";
+    CONSUL_HTTP_ADDR: Watcher, Plain, Value("127.0.0.1:8500"), "https://consul.service.consul:8501", "Consul's HTTP API";
+    CONSUL_HTTP_TOKEN: Watcher, Secret, Unset, "b1gs33cr3t", "token for Consul's API";
+    CONSUL_CACERT: Watcher, File, Unset, "/run/secrets/consul-ca.pem", "speak TLS to Consul, and trust this certificate authority (PEM)";
+    CONSUL_DATACENTER: Watcher, Plain, Unset, "dc1", "Consul datacentre to register in; unset: the agent's own";
+    CONSUL_NODE: Watcher, Plain, Value("redis-{name}"), "redis-sessions", "node of the catalogue registration";
+    CONSUL_SERVICE: Watcher, Plain, Value("{name}"), "redis-{name}", "service name in Consul";
+    CONSUL_TAGS: Watcher, Plain, Unset, "redis,master", "tags of the service, comma-separated";
+    CONSUL_KEY: Watcher, Plain, Value("redis/{name}/master"), "redis/{name}/master", "key that holds the master as JSON";
+    WEBHOOK_URL: Watcher, Secret, Unset, "https://hooks.example.com/redis", "URLs that get a JSON POST for each new master, separated by spaces; a secret, since many hold a token";
+    WEBHOOK_CACERT: Watcher, File, Unset, "/run/secrets/hooks-ca.pem", "certificate authority of the webhooks (PEM), instead of the system's";
+    WEBHOOK_SECRET: Watcher, Secret, Unset, "s3cr3t", "key of the HMAC-SHA256 that signs each POST";
+    ON_MASTER: Watcher, Plain, Unset, "/usr/local/bin/repoint-proxy",
+        "shell command to run for each new master, also for the one found at a start; the facts are in REDIS_MASTER_* variables, secrets of ours are not";
+    SINK_TIMEOUT: Watcher, Plain, Value("10s"), "10s", "how long HAPROXY_CHECK, HAPROXY_RELOAD, ON_MASTER or a POST may take, 1s to 5m";
+    HTTP_TOKEN: Watcher, Secret, Unset, "t0k3n", "token that HTTP clients must show (Authorization: Bearer); health checks and the contract's pages need none";
     STOP_GRACE: All, Plain, Value("10s"), "10s", "how long a stop may take before it is forced";
     LOG_FORMAT: All, Plain, Value("text"), "json", "text or json";
     RUST_LOG: All, Plain, Value("info"), "info,registry=debug",

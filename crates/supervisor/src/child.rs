@@ -27,6 +27,8 @@ pub struct ChildCommand {
     pub args: Vec<OsString>,
     /// Variables that the child must not see: the secrets.
     pub env_remove: Vec<OsString>,
+    /// Variables that it gets besides.
+    pub env: Vec<(OsString, OsString)>,
     /// Its working directory.
     pub dir: PathBuf,
     /// What happens to it when its parent dies.
@@ -36,6 +38,17 @@ pub struct ChildCommand {
     pub inherits: Vec<Arc<File>>,
     /// Where its words go.
     pub output: Output,
+    /// What becomes of the processes it started when it ends.
+    pub forks: Forks,
+}
+
+/// What becomes of the processes that a child started and left in its group, when it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forks {
+    /// They are killed: a fork must not write where the next child reads.
+    EndWithIt,
+    /// They go on: a command may have started what is to stay, such as a proxy. [`Child::kill`] still ends them together with it.
+    GoOn,
 }
 
 /// Where a child's standard output and error go.

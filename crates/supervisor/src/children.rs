@@ -10,7 +10,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use nix::libc;
 use nix::sys::signal::{Signal, kill, killpg};
@@ -19,7 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
-use crate::child::{Child, ChildCommand, ChildExit, Output, SpawnError};
+use crate::child::{Child, ChildCommand, ChildExit, Forks, Output, SpawnError};
 use crate::sys;
 
 /// The parent's conversation with systemd; a child that joined in (`supervised auto`) would speak for its parent.
@@ -43,9 +43,19 @@ struct Request {
     answer: oneshot::Sender<Result<Started, SpawnError>>,
 }
 
+/// A child on its way to whoever asked for it. Who asked may have given up meanwhile: a child that nobody has would run on unseen.
 struct Started {
     pid: Pid,
     exit: watch::Receiver<Option<ChildExit>>,
+    table: Weak<Table>,
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        if let Some(table) = self.table.upgrade() {
+            table.kill(self.pid);
+        }
+    }
 }
 
 impl Children {
@@ -84,7 +94,9 @@ impl Children {
         if self.inner.spawner.send(Request { command, answer }).is_err() {
             return Err(gone());
         }
-        let Started { pid, exit } = started.await.map_err(|_| gone())??;
+        let mut started = started.await.map_err(|_| gone())??;
+        started.table = Weak::new();
+        let (pid, exit) = (started.pid, started.exit.clone());
         if news {
             tracing::info!(pid = pid.as_raw(), "child started");
         }
@@ -105,7 +117,12 @@ fn start_spawner(table: Arc<Table>) -> io::Result<std::sync::mpsc::Sender<Reques
         .spawn(move || {
             let _for_ever = for_ever;
             while let Ok(Request { command, answer }) = queue.recv() {
-                let _ = answer.send(table.spawn(&command));
+                let started = table.spawn(&command).map(|(pid, exit)| Started {
+                    pid,
+                    exit,
+                    table: Arc::downgrade(&table),
+                });
+                let _ = answer.send(started);
             }
         })?;
     Ok(requests)
@@ -123,6 +140,7 @@ struct Running {
     terminated: bool,
     /// Whether its end is news.
     news: bool,
+    forks: Forks,
 }
 
 impl Table {
@@ -130,7 +148,7 @@ impl Table {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn spawn(&self, wanted: &ChildCommand) -> Result<Started, SpawnError> {
+    fn spawn(&self, wanted: &ChildCommand) -> Result<(Pid, watch::Receiver<Option<ChildExit>>), SpawnError> {
         let mut command = Command::new(&wanted.program);
         command
             .args(&wanted.args)
@@ -146,6 +164,7 @@ impl Table {
         for name in &wanted.env_remove {
             command.env_remove(name);
         }
+        command.envs(wanted.env.iter().map(|(name, value)| (name, value)));
         sys::prepare(&mut command, wanted.on_parent_death, &wanted.inherits);
 
         let mut running = self.lock();
@@ -159,9 +178,10 @@ impl Table {
                 exit,
                 terminated: false,
                 news: matches!(wanted.output, Output::Inherited),
+                forks: wanted.forks,
             },
         );
-        Ok(Started { pid, exit: seen })
+        Ok((pid, seen))
     }
 
     pub(crate) fn terminate(&self, pid: Pid) {
@@ -183,7 +203,7 @@ impl Table {
         let mut running = self.lock();
         while let Some((pid, exit)) = sys::peek_ended() {
             let ours = running.remove(&pid);
-            if ours.is_some() {
+            if ours.as_ref().is_some_and(|child| child.forks == Forks::EndWithIt) {
                 // Its forks end with it. Before the reaping: until then nobody else can have this group's number.
                 let _ = killpg(pid, Signal::SIGKILL);
             }

@@ -24,7 +24,7 @@ mod sys;
 mod tasks;
 
 pub use boot_time::BootTime;
-pub use child::{Child, ChildCommand, ChildExit, DeathSignal, Output, SpawnError};
+pub use child::{Child, ChildCommand, ChildExit, DeathSignal, Forks, Output, SpawnError};
 pub use children::Children;
 pub use exit::Exit;
 pub use lifecycle::{Action, Event, Grace, State};

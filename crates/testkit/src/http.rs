@@ -1,5 +1,6 @@
 //! GET over a plain connection: what came back, to the byte.
 
+use std::fmt::Write;
 use std::io;
 use std::time::Duration;
 
@@ -42,15 +43,35 @@ pub async fn get(addr: &Addr, path: &str) -> io::Result<Response> {
 
 /// Sends a request without a body.
 pub async fn request(addr: &Addr, method: &str, path: &str) -> io::Result<Response> {
+    send(addr, method, path, &[], "", DEADLINE).await
+}
+
+/// Sends a request with further headers and a body, and waits so long for the end of the answer.
+pub async fn send(
+    addr: &Addr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+    deadline: Duration,
+) -> io::Result<Response> {
     let conversation = async {
         let mut stream = TcpStream::connect((addr.host(), addr.port())).await?;
-        let request = format!("{method} {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n");
+        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n");
+        for (name, value) in headers {
+            let _ = write!(request, "{name}: {value}\r\n");
+        }
+        if !body.is_empty() {
+            let _ = write!(request, "Content-Length: {}\r\n", body.len());
+        }
+        request.push_str("\r\n");
+        request.push_str(body);
         stream.write_all(request.as_bytes()).await?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await?;
         Ok::<_, io::Error>(answer)
     };
-    let answer = tokio::time::timeout(DEADLINE, conversation)
+    let answer = tokio::time::timeout(deadline, conversation)
         .await
         .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, format!("{addr} did not answer {path}")))??;
     parse(&answer).ok_or_else(|| {

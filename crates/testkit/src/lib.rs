@@ -21,8 +21,11 @@
 //!
 //! A network that can be cut, with hosts of its own: [`net`].
 
+mod browser;
 mod clock;
+mod consul;
 mod ensemble;
+pub mod events;
 mod eventually;
 mod group;
 pub mod http;
@@ -37,13 +40,16 @@ mod redis;
 mod redis_client;
 mod sentinel;
 mod sentinel_client;
+mod simulated;
 pub mod soak;
 mod tree;
 mod wire;
 mod writer;
 mod zookeeper;
 
+pub use self::browser::Browser;
 pub use self::clock::JumpingClock;
+pub use self::consul::{Consul, ConsulMood, ConsulRequest, PublishedConsulApi};
 pub use self::ensemble::Ensemble;
 pub use self::eventually::{Answer, eventually};
 pub use self::group::{Group, Kind, Node, RedisNode, RunningGroup, SentinelNode, WatcherNode};
@@ -56,6 +62,7 @@ pub use self::redis::{Redis, RedisBuilder};
 pub use self::redis_client::RedisClient;
 pub use self::sentinel::{Sentinel, SentinelBuilder};
 pub use self::sentinel_client::SentinelClient;
+pub use self::simulated::SimulatedGroups;
 pub use self::tree::ZkClient;
 pub use self::wire::{ask, records, text};
 pub use self::writer::{Gap, Write, Writer, WriterBuilder, Written};

@@ -25,6 +25,10 @@ pub enum Need {
     Compiler,
     /// `openssl`, which makes certificates.
     Openssl,
+    /// `prometheus`, and `promtool`, which reads what it reads.
+    Prometheus,
+    /// `chromium`, without a window.
+    Chromium,
 }
 
 impl Need {
@@ -47,6 +51,8 @@ impl Need {
                 .or_else(|| (!nix::unistd::geteuid().is_root()).then(|| "not root".to_owned())),
             Need::Compiler => tool("cc", "gcc"),
             Need::Openssl => tool("openssl", "openssl"),
+            Need::Prometheus => tool("promtool", "prometheus").or_else(|| tool("prometheus", "prometheus")),
+            Need::Chromium => tool("chromium", "chromium"),
         }
     }
 }

@@ -162,8 +162,11 @@ impl Drop for Running {
     }
 }
 
-/// Tests lie in `target/<profile>/deps`, examples in `…/examples`, programs above them.
+/// Tests lie in `target/<profile>/deps`, examples in `…/examples`, programs above them; or where `TESTKIT_PROGRAMS` says.
 fn built(name: &str) -> PathBuf {
+    if let Some(dir) = env::var_os("TESTKIT_PROGRAMS") {
+        return PathBuf::from(dir).join(name);
+    }
     let here = env::current_exe().expect("the path of this test");
     here.ancestors()
         .skip(1)

@@ -24,6 +24,7 @@ fn dialer() -> Dialer {
         tls: None,
         connect_deadline: Duration::from_secs(1),
         response_deadline: Duration::from_secs(1),
+        keep_alive: None,
     })
     .unwrap()
 }

@@ -3,12 +3,12 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use registry::{CommitError, Registry, RegistryError};
+use registry::{CommitError, RegistryError};
 use uuid::Uuid;
 
 use crate::desired::{Desired, desired};
 use crate::observe::Look;
-use crate::outlets::{Outlet, Told};
+use crate::recorder::{Recorder, Wrote};
 use crate::verdict::Verdict;
 
 /// What came of it.
@@ -28,27 +28,25 @@ pub(crate) enum Acted {
     Idle,
 }
 
-/// Tells everybody whom the verdict concerns.
-pub(crate) async fn act(registry: &Registry, look: &Look, verdict: &Verdict) -> Acted {
+/// Records what the verdict wants.
+pub(crate) async fn act(recorder: &Recorder, look: &Look, verdict: &Verdict) -> Acted {
     let Some(desired) = desired(&look.view, verdict, now_ms(), Uuid::new_v4()) else {
         return Acted::Idle;
     };
-    for outlet in Outlet::of(verdict) {
-        match outlet.tell(registry, look, &desired).await {
-            Ok(Told::Done) => {}
-            Ok(Told::Prepared) => return Acted::Prepared,
-            // A znode that was there at the look has been deleted: as much a change as any.
-            Err(CommitError::Conflict { .. } | CommitError::Missing { .. }) => return Acted::Outrun,
-            Err(error @ (CommitError::Unknown | CommitError::Unavailable(RegistryError::Unknown { .. }))) => {
-                return Acted::NotKnown(error);
-            }
-            Err(error @ CommitError::Unavailable(_)) => return Acted::Failed(error),
+    match recorder.write(look, &desired).await {
+        Ok(Wrote::Done) => Acted::Recorded(Box::new(desired)),
+        Ok(Wrote::Prepared) => Acted::Prepared,
+        // A znode that was there at the look has been deleted: as much a change as any.
+        Err(CommitError::Conflict { .. } | CommitError::Missing { .. }) => Acted::Outrun,
+        Err(error @ (CommitError::Unknown | CommitError::Unavailable(RegistryError::Unknown { .. }))) => {
+            Acted::NotKnown(error)
         }
+        Err(error @ CommitError::Unavailable(_)) => Acted::Failed(error),
     }
-    Acted::Recorded(Box::new(desired))
 }
 
-fn now_ms() -> u64 {
+/// Milliseconds since 1970.
+pub(crate) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

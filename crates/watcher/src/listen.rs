@@ -28,12 +28,18 @@ const LAST_RETRY: Duration = Duration::from_secs(5);
 pub(crate) struct Listening {
     /// Opens the subscriptions.
     pub(crate) dialer: Dialer,
-    /// Whose events matter.
-    pub(crate) group: MasterName,
-    /// Whom to wake.
-    pub(crate) hints: Arc<Hints>,
+    /// The groups whose events matter, and whom to wake.
+    pub(crate) hints: Arc<BTreeMap<MasterName, Arc<Hints>>>,
     /// The Sentinels that are heard now.
     pub(crate) subscribed: watch::Sender<BTreeSet<Addr>>,
+}
+
+impl Listening {
+    fn look(&self) {
+        for hints in self.hints.values() {
+            hints.look();
+        }
+    }
 }
 
 /// The registrations, as followed.
@@ -59,7 +65,7 @@ pub(crate) async fn listen(listening: Listening, mut registrations: Registration
                     end.drop_guard()
                 });
             }
-            listening.hints.look();
+            listening.look();
         }
         tokio::select! {
             () = stop.cancelled() => break,
@@ -99,11 +105,11 @@ async fn hear(listening: Listening, addr: Addr, end: CancellationToken) {
                     info!(sentinel = %addr, "listening to a sentinel");
                     (wait, complained) = (FIRST_RETRY, false);
                     heard.is(true);
-                    listening.hints.look();
+                    listening.look();
                     let error = relay(&listening, &mut events).await;
                     heard.is(false);
                     // Its death may be the first sign of more.
-                    listening.hints.look();
+                    listening.look();
                     error
                 }
                 Err(error) => error,
@@ -139,12 +145,17 @@ async fn subscribe(listening: &Listening, addr: &Addr) -> Result<EventStream, In
 async fn relay(listening: &Listening, events: &mut EventStream) -> InstanceError {
     loop {
         match events.next().await {
-            Ok(SentinelEvent::SwitchMaster(switch)) if switch.name == listening.group => {
-                debug!(master = %switch.to, "a sentinel announced another master");
-                listening.hints.master_switched();
+            Ok(SentinelEvent::SwitchMaster(switch)) => {
+                if let Some(hints) = listening.hints.get(&switch.name) {
+                    debug!(name = %switch.name, master = %switch.to, "a sentinel announced another master");
+                    hints.master_switched();
+                }
             }
-            Ok(event) if event.concerns(&listening.group) => listening.hints.look(),
-            Ok(_) => {}
+            Ok(event) => {
+                for (_, hints) in listening.hints.iter().filter(|(group, _)| event.concerns(group)) {
+                    hints.look();
+                }
+            }
             Err(error) => return error,
         }
     }

@@ -1,80 +1,118 @@
 //! The numbers. What happened is counted where it happens; what is the case is read when somebody asks.
 
-use std::fmt;
+mod levels;
+
 use std::time::Duration;
 
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeMetric};
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets_range};
 use prometheus_client::registry::Registry;
+use topology::MasterName;
 use zkpaths::Cause;
 
-use crate::roster::Roster;
-use crate::situation::Situation;
+use self::levels::Levels;
+use crate::known::Known;
+use crate::pages::PHASES;
 
-/// One label.
-type Label = [(&'static str, String); 1];
+/// The label of everything that is a group's.
+type OfGroup = [(&'static str, String); 1];
+/// And one more.
+type OfGroupAnd = [(&'static str, String); 2];
 
-/// What is counted. Clones count into the same.
+/// What is counted, of every group. Clones count into the same.
 #[derive(Debug, Clone)]
 pub(crate) struct Metrics {
+    looks: Family<OfGroup, Counter>,
+    failed_looks: Family<OfGroup, Counter>,
+    publishes: Family<OfGroupAnd, Counter>,
+    repairs: Family<OfGroup, Counter>,
+    conflicts: Family<OfGroup, Counter>,
+    latency: Family<OfGroup, Histogram, Seconds>,
+    failovers: Family<OfGroupAnd, Histogram, Seconds>,
+}
+
+/// What is counted of one group.
+#[derive(Debug, Clone)]
+pub(crate) struct GroupMetrics {
+    group: MasterName,
     looks: Counter,
     failed_looks: Counter,
-    publishes: Family<Label, Counter>,
+    publishes: Family<OfGroupAnd, Counter>,
     repairs: Counter,
     conflicts: Counter,
     latency: Histogram,
+    failovers: Family<OfGroupAnd, Histogram, Seconds>,
+}
+
+/// A millisecond to ten seconds.
+#[derive(Debug, Clone)]
+struct Seconds;
+
+impl MetricConstructor<Histogram> for Seconds {
+    fn new_metric(&self) -> Histogram {
+        Histogram::new(exponential_buckets_range(0.001, 10.0, 13))
+    }
 }
 
 impl Metrics {
-    /// The counters, and the registry that also shows `situation`.
-    pub(crate) fn new(situation: Situation) -> (Self, Registry) {
+    /// The counters, and the registry that also shows what is `known`.
+    pub(crate) fn new(known: Known) -> (Self, Registry) {
         let metrics = Self {
-            looks: Counter::default(),
-            failed_looks: Counter::default(),
+            looks: Family::default(),
+            failed_looks: Family::default(),
             publishes: Family::default(),
-            repairs: Counter::default(),
-            conflicts: Counter::default(),
-            latency: Histogram::new(exponential_buckets_range(0.001, 10.0, 13)),
+            repairs: Family::default(),
+            conflicts: Family::default(),
+            latency: Family::new_with_constructor(Seconds),
+            failovers: Family::new_with_constructor(Seconds),
         };
-        for cause in [Cause::Failover, Cause::Repair] {
-            drop(
-                metrics
-                    .publishes
-                    .get_or_create(&[("cause", cause.word().to_owned())]),
-            );
-        }
         let mut registry = Registry::with_prefix("redis_zk_watcher");
         registry.register("looks", "Looks at the group", metrics.looks.clone());
-        registry.register(
-            "failed_looks",
-            "Looks that ZooKeeper did not answer",
-            metrics.failed_looks.clone(),
-        );
-        registry.register(
-            "publishes",
-            "Masters recorded, by cause",
-            metrics.publishes.clone(),
-        );
-        registry.register(
-            "repairs",
-            "Master znodes put right from the state",
-            metrics.repairs.clone(),
-        );
-        registry.register(
-            "conflicts",
-            "Looks that found two masters in one epoch",
-            metrics.conflicts.clone(),
-        );
+        let help = "Looks that ZooKeeper did not answer";
+        registry.register("failed_looks", help, metrics.failed_looks.clone());
+        let help = "Masters recorded, by cause";
+        registry.register("publishes", help, metrics.publishes.clone());
+        let help = "Master znodes put right from the state";
+        registry.register("repairs", help, metrics.repairs.clone());
+        let help = "Looks that found two masters in one epoch";
+        registry.register("conflicts", help, metrics.conflicts.clone());
         let help = "From the first announcement by a Sentinel to the record in ZooKeeper";
         registry.register("publish_latency_seconds", help, metrics.latency.clone());
-        registry.register_collector(Box::new(Levels(situation)));
+        let help = "How long each phase of a failover took, of those that ended while this watcher ran";
+        registry.register("failover_seconds", help, metrics.failovers.clone());
+        // What never happened is 0, not absent.
+        for situation in known.groups() {
+            drop(metrics.of(&situation.group));
+        }
+        registry.register_collector(Box::new(Levels(known)));
         (metrics, registry)
     }
 
+    /// Those of one group.
+    pub(crate) fn of(&self, group: &MasterName) -> GroupMetrics {
+        let label = [("group", group.to_string())];
+        let one = GroupMetrics {
+            group: group.clone(),
+            looks: self.looks.get_or_create_owned(&label),
+            failed_looks: self.failed_looks.get_or_create_owned(&label),
+            publishes: self.publishes.clone(),
+            repairs: self.repairs.get_or_create_owned(&label),
+            conflicts: self.conflicts.get_or_create_owned(&label),
+            latency: self.latency.get_or_create_owned(&label),
+            failovers: self.failovers.clone(),
+        };
+        for cause in [Cause::Failover, Cause::Repair] {
+            drop(one.publishes_of(&cause));
+        }
+        for phase in PHASES {
+            drop(one.failovers_in(phase));
+        }
+        one
+    }
+}
+
+impl GroupMetrics {
     /// A look that ended.
     pub(crate) fn looked(&self) {
         self.looks.inc();
@@ -88,9 +126,7 @@ impl Metrics {
 
     /// A master was recorded; `latency` since a Sentinel announced it, where one did.
     pub(crate) fn published(&self, cause: &Cause, latency: Option<Duration>) {
-        self.publishes
-            .get_or_create(&[("cause", cause.word().to_owned())])
-            .inc();
+        self.publishes_of(cause).inc();
         if let Some(latency) = latency {
             self.latency.observe(latency.as_secs_f64());
         }
@@ -105,72 +141,25 @@ impl Metrics {
     pub(crate) fn conflict(&self) {
         self.conflicts.inc();
     }
-}
 
-/// What is the case now.
-#[derive(Debug)]
-struct Levels(Situation);
-
-impl Collector for Levels {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let now = &self.0;
-        let registered = now
-            .sentinels
-            .borrow()
-            .value
-            .as_ref()
-            .map(|known| Roster::read(known).addresses().len());
-        let registered = registered.unwrap_or_default();
-        let epoch = now.state().map_or(0, |state| state.epoch.0);
-        let since = now.since_last_look().as_secs_f64();
-        gauge(
-            &mut encoder,
-            "leader",
-            "1 while this watcher leads",
-            u32::from(now.leads()),
-        )?;
-        gauge(
-            &mut encoder,
-            "sentinels_registered",
-            "Sentinels registered in ZooKeeper",
-            registered,
-        )?;
-        let denied = now.glance.borrow().denied();
-        gauge(
-            &mut encoder,
-            "denied",
-            "Sentinels and Redis nodes that did not let this watcher in at the last look",
-            denied,
-        )?;
-        let subscribed = now.subscribed.borrow().len();
-        gauge(
-            &mut encoder,
-            "sentinels_subscribed",
-            "Sentinels this watcher hears",
-            subscribed,
-        )?;
-        gauge(&mut encoder, "epoch", "Config epoch of the record", epoch)?;
-        gauge(
-            &mut encoder,
-            "seconds_since_last_look",
-            "Age of the last look that could read what is recorded",
-            since,
-        )?;
-        gauge(
-            &mut encoder,
-            "zookeeper_session_up",
-            "1 while the ZooKeeper session is up",
-            u32::from(now.session_up()),
-        )
+    /// The role was moved; so many milliseconds went into each phase that was gone through.
+    pub(crate) fn failed_over(&self, phases: &[(&'static str, u64)]) {
+        for &(phase, took_ms) in phases {
+            self.failovers_in(phase)
+                .observe(Duration::from_millis(took_ms).as_secs_f64());
+        }
     }
-}
 
-fn gauge<N: EncodeGaugeValue>(
-    encoder: &mut DescriptorEncoder<'_>,
-    name: &str,
-    help: &str,
-    value: N,
-) -> fmt::Result {
-    let gauge = ConstGauge::new(value);
-    gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)
+    fn failovers_in(&self, phase: &'static str) -> Histogram {
+        let labels = [("group", self.group.to_string()), ("phase", phase.to_owned())];
+        self.failovers.get_or_create_owned(&labels)
+    }
+
+    fn publishes_of(&self, cause: &Cause) -> Counter {
+        let labels = [
+            ("group", self.group.to_string()),
+            ("cause", cause.word().to_owned()),
+        ];
+        self.publishes.get_or_create_owned(&labels)
+    }
 }

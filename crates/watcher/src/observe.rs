@@ -10,14 +10,16 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use instance::{Dialer, InstanceError, LastingSentinel, Probe};
-use registry::{Registry, RegistryError, Version, Znode};
+use instance::{InstanceError, LastingSentinel, Probe};
+use registry::{RegistryError, Version, Znode};
 use tokio::time::timeout;
 use topology::{Addr, MasterName, Role};
-use zkpaths::{PayloadError, State, ZkPath, decode_master, encode_master};
+use zkpaths::{PayloadError, State, decode_master, encode_master};
 
 use crate::decide::decide;
+use crate::lines::Lines;
 use crate::listen::Registrations;
+use crate::recorder::Recorder;
 use crate::roster::Roster;
 use crate::silence::Silence;
 use crate::view::{AddressNode, Answer, Recorded, Sighting, StateNode, View};
@@ -28,10 +30,10 @@ pub(crate) const DEADLINE: Duration = Duration::from_millis(500);
 /// How much of a malformed state is kept for the log.
 const KEPT: usize = 4096;
 
-/// Looks, again and again; keeps a connection to each Sentinel in between.
+/// Looks at one group, again and again; keeps a connection to each Sentinel in between.
 pub(crate) struct Observer {
-    registry: Registry,
-    dialer: Dialer,
+    recorder: Recorder,
+    pool: Lines,
     group: MasterName,
     registrations: Registrations,
     lines: BTreeMap<Addr, Arc<LastingSentinel>>,
@@ -70,14 +72,14 @@ enum Fact {
 impl Observer {
     /// An observer that has not looked yet.
     pub(crate) fn new(
-        registry: Registry,
-        dialer: &Dialer,
+        recorder: Recorder,
+        pool: Lines,
         group: MasterName,
         registrations: Registrations,
     ) -> Self {
         Self {
-            registry,
-            dialer: dialer.within(DEADLINE),
+            recorder,
+            pool,
             group,
             registrations,
             lines: BTreeMap::new(),
@@ -91,8 +93,9 @@ impl Observer {
         };
         self.lines.retain(|addr, _| addresses.contains(addr));
         for addr in &addresses {
-            let line = || Arc::new(self.dialer.lasting_sentinel(addr));
-            self.lines.entry(addr.clone()).or_insert_with(line);
+            self.lines
+                .entry(addr.clone())
+                .or_insert_with(|| self.pool.to(addr));
         }
         let mut facts = FuturesUnordered::from_iter([self.recorded()]);
         facts.extend(self.lines.values().map(|line| self.ask_sentinel(line.clone())));
@@ -124,9 +127,14 @@ impl Observer {
             }
         }
         drop(facts);
-        // A connection on which nothing comes back may be cut without its end: the next look begins with a new one.
-        let silent = |addr: &Addr| look.view.sentinels.get(addr) == Some(&Sighting::Silent);
-        self.lines.retain(|addr, _| !silent(addr));
+        let (view, pool) = (&look.view, &self.pool);
+        self.lines.retain(|addr, line| {
+            let silent = view.sentinels.get(addr) == Some(&Sighting::Silent);
+            if silent {
+                pool.give_up(line);
+            }
+            !silent
+        });
         (look.view.clone(), recorded.map(|()| look))
     }
 
@@ -155,19 +163,9 @@ impl Observer {
         }
     }
 
-    /// Read anew each time, not taken from the followed copies: right after a write of ours those may lag behind.
     fn recorded(&self) -> BoxFuture<'static, Fact> {
-        let registry = self.registry.clone();
-        let tree = registry.tree();
-        let paths: [ZkPath; 3] = [tree.state(), tree.master(), tree.named_master(&self.group)];
-        async move {
-            let [state, master, named] = &paths;
-            let read = tokio::try_join!(registry.read(state), registry.read(master), registry.read(named));
-            Fact::Recorded(Box::new(
-                read.map(|(state, master, named)| [state, master, named]),
-            ))
-        }
-        .boxed()
+        let (recorder, group) = (self.recorder.clone(), self.group.clone());
+        async move { Fact::Recorded(Box::new(recorder.read(&group).await)) }.boxed()
     }
 
     fn ask_sentinel(&self, line: Arc<LastingSentinel>) -> BoxFuture<'static, Fact> {
@@ -186,7 +184,7 @@ impl Observer {
     }
 
     fn ask_redis(&self, addr: Addr) -> BoxFuture<'static, Fact> {
-        let dialer = self.dialer.clone();
+        let dialer = self.pool.dialer().clone();
         async move {
             let answer = match timeout(DEADLINE, dialer.probe(&addr)).await {
                 Ok(Probe::Answered(snapshot)) => match snapshot.replication.role {

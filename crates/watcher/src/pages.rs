@@ -1,42 +1,60 @@
 //! What is told over HTTP, always from followed copies.
 //!
-//! Three kinds of paths: the two of the original redis-zk with its every oddity (`contract`), the JSON ones under `/v1/`, of
-//! which others are 404, and the operator's three. Everything else is answered with 200 and nothing, which old health checks rely on.
+//! Kinds of paths: the two of the original redis-zk with its every oddity (`contract`), the JSON ones under `/v1/`, of
+//! which others are 404, the stream of events, the operator's three, and the page for people. Everything else is answered with 200
+//! and nothing, which old health checks rely on.
 
 mod api;
+mod chosen;
 mod contract;
+mod events;
+mod facts;
+mod groups;
+mod guard;
+mod history;
+mod openapi;
+mod route;
+mod sinks;
 mod staleness;
 mod status;
+mod table;
+mod ui;
+mod wait;
+mod words;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
-use axum::routing::{any, get};
-use httpd::{Health, Readiness};
-use prometheus_client::registry::Registry;
-use tokio::sync::watch;
+use axum::routing::any;
+use httpd::Pages;
 
-use crate::situation::Situation;
+pub(crate) use self::facts::{Facts, History, Redis, Sentinel, Watcher, ZooKeeper, history};
+use self::guard::Guard;
+pub(crate) use self::history::{Entry, PHASES};
+#[cfg(test)]
+pub(crate) use self::sinks::sink;
+pub(crate) use self::sinks::{Sink, sinks};
+pub(crate) use self::table::Sources;
+use crate::happy;
+use crate::known::Known;
 
-/// All paths.
-pub(crate) fn router(
-    situation: Situation,
-    health: watch::Receiver<Health>,
-    readiness: watch::Receiver<Readiness>,
-    metrics: Registry,
-) -> Router {
-    Router::new()
-        .route("/sentinel", any(contract::sentinel))
-        .route("/sentinels", any(contract::sentinels))
-        .route("/v1/master", get(api::master))
-        .route("/v1/sentinels", get(api::sentinels))
-        .route("/v1/replicas", get(api::replicas))
-        .route("/v1/status", get(status::status))
+/// All paths. With a token, whoever asks must show it, but for health checks and the contract.
+pub(crate) fn pages(known: &Known, sources: Sources, token: Option<&str>) -> Pages {
+    let guard = Guard::new(token);
+    let happy = sources.happy.is_some();
+    let description = Arc::new(OnceLock::new());
+    let routes = table::table(sources, &guard, &description);
+    description.get_or_init(|| openapi::text(&routes));
+    let mut quick = Router::new()
         .route("/v1/", any(api::unknown))
         .route("/v1/{*unknown}", any(api::unknown))
-        .route("/healthz", httpd::healthz(health))
-        .route("/ready", httpd::ready(readiness))
-        .route("/metrics", httpd::metrics(Arc::new(metrics)))
-        .fallback(contract::anything_else)
-        .with_state(situation)
+        .fallback(contract::anything_else);
+    if happy {
+        quick = quick.merge(happy::pages::elsewhere());
+    }
+    let (quick, patient) = route::built(routes, &guard, quick);
+    Pages::from(quick.with_state(known.clone())).patient(patient.with_state(known.clone()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,17 @@
 //! Views for tests, written in one line each. Address `n` is 10.0.0.n:6379, Sentinel `n` is 10.0.1.n:26379.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use registry::{Followed, Freshness, Session};
+use tokio::sync::watch;
 use topology::{Addr, Epoch, MasterRecord, RunId};
 use uuid::Uuid;
 use zkpaths::{Cause, Further, Phase, RecordedMaster, State};
 
+use crate::pace::Part;
+use crate::situation::{Glance, Record, Situation};
 use crate::view::{self, AddressNode, Answer, Recorded, Sighting, StateNode};
 
 pub(crate) fn addr(n: u8) -> Addr {
@@ -122,4 +127,29 @@ pub(crate) fn reports(epoch: u64, master: u8) -> Sighting {
         addr: addr(master),
         epoch: Epoch(epoch),
     })
+}
+
+/// A group of which nothing has been read, and of which nobody will tell more.
+pub(crate) fn situation(name: &str) -> Situation {
+    fn unread<T>() -> watch::Receiver<Followed<T>> {
+        let never = Followed {
+            value: None,
+            freshness: Freshness::NeverRead,
+        };
+        watch::channel(never).1
+    }
+    Situation {
+        group: name.parse().unwrap(),
+        record: Record::ZooKeeper,
+        state: unread(),
+        master: unread(),
+        sentinels: unread(),
+        members: unread(),
+        history: unread(),
+        reported: watch::channel(Vec::new()).1,
+        session: watch::channel(Session::Connecting).1,
+        part: watch::channel(Part::Standby).1,
+        subscribed: watch::channel(BTreeSet::new()).1,
+        glance: watch::channel(Arc::new(Glance::none(Instant::now()))).1,
+    }
 }

@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use registry::{Followed, Freshness, Registry, Session, Znode};
+use instance::ReplicaReport;
+use registry::{Followed, Freshness, Session, Znode};
 use tokio::sync::watch;
 use topology::{Addr, MasterName};
 use zkpaths::State;
 
 use crate::pace::Part;
+use crate::recorder::Recorder;
+use crate::roster::Roster;
 use crate::view::{Answer, Sighting, View};
 
 /// A followed znode.
@@ -17,11 +20,22 @@ pub(crate) type FollowedNode = watch::Receiver<Followed<Option<Znode>>>;
 /// The followed children of a znode.
 pub(crate) type FollowedChildren = watch::Receiver<Followed<BTreeMap<String, Vec<u8>>>>;
 
+/// Where it is recorded who is master.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Record {
+    /// In ZooKeeper.
+    ZooKeeper,
+    /// In this process's memory, which has no session, no members, and nobody who leads.
+    Memory,
+}
+
 /// Everything this watcher knows. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Situation {
     /// The group.
     pub(crate) group: MasterName,
+    /// Where it is recorded who is master.
+    pub(crate) record: Record,
     /// `/redis/state`.
     pub(crate) state: FollowedNode,
     /// `/redis/master`.
@@ -30,6 +44,10 @@ pub(crate) struct Situation {
     pub(crate) sentinels: FollowedChildren,
     /// `/redis/members`.
     pub(crate) members: FollowedChildren,
+    /// `/redis/history`.
+    pub(crate) history: FollowedChildren,
+    /// The replicas as a Sentinel sees them, where there is no ZooKeeper to register in.
+    pub(crate) reported: watch::Receiver<Vec<ReplicaReport>>,
     /// The session with ZooKeeper.
     pub(crate) session: watch::Receiver<Session>,
     /// Leader or standby.
@@ -115,22 +133,49 @@ impl Glance {
 }
 
 impl Situation {
-    /// Begins to follow what the registry has.
+    /// Begins to follow what is recorded.
     pub(crate) fn follow(
-        registry: &Registry,
+        recorder: &Recorder,
         group: MasterName,
         part: watch::Receiver<Part>,
         subscribed: watch::Receiver<BTreeSet<Addr>>,
         glance: watch::Receiver<Arc<Glance>>,
     ) -> Self {
-        let tree = registry.tree();
+        let (record, state, master, sentinels, members, history, reported, session) = match recorder {
+            Recorder::ZooKeeper(registry) => {
+                let tree = registry.tree();
+                (
+                    Record::ZooKeeper,
+                    registry.follow(tree.state()),
+                    registry.follow(tree.master()),
+                    registry.follow_children(tree.sentinels()),
+                    registry.follow_children(tree.members()),
+                    registry.follow_children(tree.history()),
+                    watch::Sender::new(Vec::new()).subscribe(),
+                    registry.session(),
+                )
+            }
+            Recorder::Memory(memory) => (
+                Record::Memory,
+                memory.state(),
+                memory.master(),
+                memory.sentinels(),
+                memory.members(),
+                memory.history(),
+                memory.replicas(),
+                memory.session(),
+            ),
+        };
         Self {
             group,
-            state: registry.follow(tree.state()),
-            master: registry.follow(tree.master()),
-            sentinels: registry.follow_children(tree.sentinels()),
-            members: registry.follow_children(tree.members()),
-            session: registry.session(),
+            record,
+            state,
+            master,
+            sentinels,
+            members,
+            history,
+            reported,
+            session,
             part,
             subscribed,
             glance,
@@ -147,6 +192,17 @@ impl Situation {
     /// Whether this watcher leads.
     pub(crate) fn leads(&self) -> bool {
         *self.part.borrow() == Part::Leader
+    }
+
+    /// How many of the group's Sentinels are heard.
+    pub(crate) fn heard(&self) -> usize {
+        let sentinels = self.sentinels.borrow();
+        let Some(known) = sentinels.value.as_ref() else {
+            return 0;
+        };
+        let subscribed = self.subscribed.borrow();
+        let addresses = Roster::read(known).addresses();
+        addresses.iter().filter(|addr| subscribed.contains(*addr)).count()
     }
 
     /// Whether the session with ZooKeeper is up.

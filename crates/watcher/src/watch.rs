@@ -1,37 +1,41 @@
-//! The loop: look, decide, act, and wait for the next reason to look.
+//! The loop of one group: look, decide, act, and wait for the next reason to look.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use registry::Registry;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use topology::MasterName;
 use tracing::trace;
 
-use crate::act::{Acted, act};
+use crate::act::{Acted, act, now_ms};
 use crate::decide::decide;
 use crate::hints::Hints;
 use crate::journal::Journal;
-use crate::metrics::Metrics;
-use crate::observe::{Look, Observer};
+use crate::metrics::GroupMetrics;
+use crate::observe::{Look, LookError, Observer};
 use crate::pace::{Pace, Part, Turn, Written, jittered};
+use crate::recorder::Recorder;
+use crate::show::Show;
 use crate::silence::Silence;
 use crate::situation::{Glance, Outcome};
-use crate::verdict::{Reason, Verdict};
-use crate::view::{StateNode, View};
+use crate::verdict::{Reason, Verdict, Why};
+use crate::view::{Recorded, StateNode, View};
 
 /// Everything the loop needs and remembers.
 pub(crate) struct Watch {
-    registry: Registry,
+    recorder: Recorder,
     observer: Observer,
     hints: Arc<Hints>,
     part: watch::Receiver<Part>,
     glance: watch::Sender<Arc<Glance>>,
-    metrics: Metrics,
+    metrics: GroupMetrics,
     journal: Journal,
     pace: Pace,
     silence: Silence,
+    show: Show,
+    /// What was recorded at the last look that could read it: it still holds while ZooKeeper is away.
+    known: Option<Recorded>,
     /// Whether the tree has shown itself as ours. Before that, another group's name is a mistake in our settings.
     ours: bool,
 }
@@ -56,15 +60,16 @@ enum Next {
 impl Watch {
     /// A loop that has not turned yet.
     pub(crate) fn new(
-        registry: Registry,
+        recorder: Recorder,
         observer: Observer,
         hints: Arc<Hints>,
         part: watch::Receiver<Part>,
         glance: watch::Sender<Arc<Glance>>,
-        metrics: Metrics,
+        metrics: GroupMetrics,
+        show: Show,
     ) -> Self {
         Self {
-            registry,
+            recorder,
             observer,
             hints,
             part,
@@ -73,6 +78,8 @@ impl Watch {
             journal: Journal::default(),
             pace: Pace::default(),
             silence: Silence::default(),
+            show,
+            known: None,
             ours: false,
         }
     }
@@ -109,6 +116,7 @@ impl Watch {
             Ok(look) => {
                 self.metrics.looked();
                 self.silence = std::mem::take(&mut self.silence).after(&look.view, Instant::now());
+                self.known = Some(look.view.recorded.clone());
                 let verdict = decide(&look.view);
                 trace!(reason = verdict.word(), elapsed_us = began.elapsed().as_micros(), view = ?look.view, "looked");
                 (
@@ -119,6 +127,9 @@ impl Watch {
             Err(why) => {
                 self.metrics.look_failed();
                 self.journal.failed(&why);
+                if let LookError::ZooKeeper(_) = why {
+                    self.while_away(&view);
+                }
                 (
                     Next::LookIn(self.pace.after_failed_look()),
                     Outcome::InVain(program::chain(&why)),
@@ -154,8 +165,24 @@ impl Watch {
         }
     }
 
+    /// Nothing can be recorded; whoever the Sentinels made master meanwhile is still told to the sinks.
+    fn while_away(&self, view: &View) {
+        let Some(recorded) = self.known.clone() else {
+            return;
+        };
+        let view = View {
+            recorded,
+            ..view.clone()
+        };
+        if let Verdict::Publish(publication) = decide(&view)
+            && publication.why == Why::HigherEpoch
+        {
+            self.show.announced(&publication, now_ms());
+        }
+    }
+
     async fn act(&mut self, look: &Look, verdict: &Verdict) -> Duration {
-        let acted = act(&self.registry, look, verdict).await;
+        let acted = act(&self.recorder, look, verdict).await;
         let latency = self.hints.switched_at().map(|at| at.elapsed());
         let written = match (&acted, verdict) {
             (Acted::Recorded(desired), Verdict::Publish(_)) => {

@@ -18,13 +18,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("instance", &["topology"]),
     ("supervisor", &[]),
     ("httpd", &[]),
+    ("sinks", &["topology", "supervisor"]),
     // what we do
     ("failover", &["topology", "zkpaths", "registry", "instance"]),
     // the programs
     ("program", &["settings", "registry", "instance", "supervisor"]),
     ("redis-wrapper", EVERYTHING_BELOW),
     ("sentinel-wrapper", EVERYTHING_BELOW),
-    ("watcher", EVERYTHING_BELOW),
+    ("watcher", WATCHER),
     // the proof
     ("testkit", &["topology", "zkpaths"]),
     ("xtask", &["topology", "zkpaths", "settings", "testkit"]),
@@ -40,6 +41,19 @@ const EVERYTHING_BELOW: &[&str] = &[
     "httpd",
     "failover",
     "program",
+];
+
+/// As the others, and the outside world.
+const WATCHER: &[&str] = &[
+    "topology",
+    "zkpaths",
+    "settings",
+    "registry",
+    "instance",
+    "supervisor",
+    "httpd",
+    "program",
+    "sinks",
 ];
 
 #[test]

@@ -61,6 +61,7 @@ impl Group {
             tls: None,
             connect_deadline: Duration::from_millis(500),
             response_deadline: Duration::from_secs(1),
+            keep_alive: None,
         };
         let group = Self {
             zk,

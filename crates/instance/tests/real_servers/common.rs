@@ -19,6 +19,7 @@ pub(crate) fn settings() -> DialSettings {
         tls: None,
         connect_deadline: DEADLINE,
         response_deadline: DEADLINE,
+        keep_alive: None,
     }
 }
 

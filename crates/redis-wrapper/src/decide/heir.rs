@@ -1,9 +1,9 @@
 //! Who alive is to be promoted, and whether our own disk is closer to the record.
 
-use topology::{Addr, Candidate, Epoch, Role, rank};
+use topology::{Addr, Candidate, Role, rank};
 
-use super::cold::{Cold, Past, cold, is_of_the_record};
-use super::{Plan, StandBy, WhyMaster, WhyPromote};
+use super::cold::is_of_the_record;
+use super::{Plan, WhyPromote};
 use crate::view::View;
 
 /// The best node that holds data, by Sentinel's own order.
@@ -16,18 +16,24 @@ pub(super) enum Heir {
     Foreign(Box<Candidate>),
 }
 
-/// The heir of `master`, where anybody alive holds data.
+/// The heir of `master`, where anybody alive holds data. Who is kin is as the failover has it (`kin` in failover's `choose.rs`): what
+/// it would refuse is not asked of it.
 pub(super) fn heir(view: &View, master: Option<&Addr>) -> Option<Heir> {
     let candidates = view.candidates();
     let best = |of: &[Candidate], lineage| rank(of, lineage).ordered.into_iter().next().map(Box::new);
     if let Some(kin) = best(&candidates, view.lineage()) {
         return Some(Heir::Kin(kin));
     }
+    let descends = |candidate: &Candidate| {
+        let recorded = view.lineage();
+        candidate.usable && recorded.is_some_and(|id| candidate.lineage.includes(id))
+    };
+    let known = candidates.iter().any(descends);
     let follows = |candidate: &&Candidate| {
         let role = view
             .snapshot(&candidate.addr)
             .map(|snapshot| &snapshot.replication.role);
-        matches!((role, master), (Some(Role::Replica { of }), Some(master)) if of == master)
+        !known && matches!((role, master), (Some(Role::Replica { of }), Some(master)) if of == master)
     };
     let followers: Vec<Candidate> = candidates.iter().filter(follows).cloned().collect();
     best(&followers, None)
@@ -35,25 +41,16 @@ pub(super) fn heir(view: &View, master: Option<&Addr>) -> Option<Heir> {
         .or_else(|| best(&candidates, None).map(Heir::Foreign))
 }
 
-/// Only a foreigner is alive: whoever starts with a disk of the recorded lineage goes first, and those seen lately get their time.
-pub(super) fn beside_a_foreigner(
-    view: &View,
-    candidate: Box<Candidate>,
-    epoch: Epoch,
-    why: WhyMaster,
-) -> Plan {
-    let alive = view
-        .probes
-        .keys()
-        .filter(|addr| view.snapshot(addr).is_some())
-        .collect();
-    match cold(&view.field, Past::Recorded, view.lineage(), &alive) {
-        Cold::Win(disk) if is_of_the_record(&view.field, view.lineage()) => Plan::Master { epoch, why, disk },
-        Cold::Win(_) => Plan::Promote {
+/// What is done where only a foreigner is alive: `otherwise` is what our disks come to, and one of the recorded lineage goes first.
+pub(super) fn beside_a_foreigner(view: &View, candidate: Box<Candidate>, otherwise: Plan) -> Plan {
+    if matches!(otherwise, Plan::Master { .. }) && !is_of_the_record(&view.field, view.lineage()) {
+        return Plan::Promote {
             candidate,
             why: WhyPromote::NobodyOfTheLineage,
-        },
-        Cold::Wait { missing: nodes, left } => Plan::StandBy(StandBy::Missing { nodes, left }),
-        Cold::Defer { to: node, why } => Plan::StandBy(StandBy::Fresher { node, why }),
+        };
     }
+    otherwise
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 use futures_util::future::join_all;
 use tracing::{info, warn};
+use zkpaths::Tree;
 use zookeeper_client::Client;
 
 use super::Link;
@@ -36,8 +37,16 @@ pub(super) async fn make(link: &Link, client: Client) -> Result<Client, Obstacle
             (rooted(client, chroot)?, found)
         }
     };
-    let root = link.tree.root();
-    let paths = link.tree.skeleton();
+    for tree in &link.trees {
+        skeleton(link, &client, tree, chroot).await?;
+    }
+    Ok(client)
+}
+
+/// Makes what every program of one tree needs.
+async fn skeleton(link: &Link, client: &Client, tree: &Tree, chroot: Found) -> Result<(), Obstacle> {
+    let root = tree.root();
+    let paths = tree.skeleton();
     // Sent at once, in order: one round trip for all of them.
     let options = link.persistent();
     let requests = paths
@@ -56,7 +65,7 @@ pub(super) async fn make(link: &Link, client: Client) -> Result<Client, Obstacle
             Ok(()) | Err(Fault::Exists) => {}
             // Up to the root, others may have prepared the way and left us no right to create there.
             Err(Fault::Denied) if root.as_str().starts_with(path.as_str()) => {
-                above(link, &client, path.as_str()).await?;
+                above(link, client, path.as_str()).await?;
             }
             Err(fault) => {
                 return Err(Obstacle {
@@ -66,7 +75,7 @@ pub(super) async fn make(link: &Link, client: Client) -> Result<Client, Obstacle
             }
         }
     }
-    Ok(client)
+    Ok(())
 }
 
 /// The client, seeing `chroot` as its top.

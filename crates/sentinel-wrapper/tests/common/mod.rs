@@ -218,9 +218,10 @@ pub(crate) async fn record(zk: &ZkClient, master: &Addr, epoch: u64) {
         known: None,
         further: zkpaths::Further::default(),
     };
-    zk.set("/redis/master", &master.contract()).await;
+    // Ours write both at once. Here the state comes first: a master without one is an old redis-zk's, of whatever name.
     zk.set("/redis/state", &String::from_utf8(state.encode()).unwrap())
         .await;
+    zk.set("/redis/master", &master.contract()).await;
 }
 
 /// Registers a Redis as a member.

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use supervisor::{
-    Below, Child, ChildCommand, ChildExit, Children, DeathSignal, Ending, Exit, Grace, LogFormat, Output,
-    OwnPath, RunAs, Stop, Tasks, drop_privileges, logging, start_process,
+    Below, Child, ChildCommand, ChildExit, Children, DeathSignal, Ending, Exit, Forks, Grace, LogFormat,
+    Output, OwnPath, RunAs, Stop, Tasks, drop_privileges, logging, start_process,
 };
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -204,9 +204,11 @@ fn command(args: &[&str]) -> ChildCommand {
         program,
         args: args.iter().map(OsString::from).collect(),
         env_remove: vec!["SECRET".into()],
+        env: vec![("GIVEN".into(), "by the parent".into())],
         dir: PathBuf::from("/"),
         on_parent_death: DeathSignal::Kill,
         inherits: Vec::new(),
         output: Output::Inherited,
+        forks: Forks::EndWithIt,
     }
 }

@@ -117,7 +117,10 @@ fn a_child_starts_with_a_clean_slate() {
     let ignored = u64::from_str_radix(ignored, 16).unwrap() & 0x7fff_ffff;
     assert_eq!(ignored, 1 << (Signal::SIGPIPE as u32 - 1), "{said:#?}");
     assert!(
-        has("own group: true") && has("directory: /") && has("env KEPT=yes"),
+        has("own group: true")
+            && has("directory: /")
+            && has("env KEPT=yes")
+            && has("env GIVEN=by the parent"),
         "{said:#?}"
     );
     for removed in ["NOTIFY_SOCKET", "WATCHDOG_", "SECRET", "hunter2"] {

@@ -2,22 +2,23 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use axum::extract::State as Shared;
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
+use instance::ReplicaReport;
 use serde::Serialize;
-use topology::{Addr, Epoch, MasterName, Role, RunId};
+use topology::{Addr, Epoch, LinkStatus, MasterName, Role, RunId};
 use uuid::Uuid;
 use zkpaths::{Cause, Member, Phase, State, decode_master};
 
+use super::chosen::Chosen;
 use super::staleness::{mark, stale_for_ms};
 use crate::roster::Roster;
-use crate::situation::{Age, Situation};
+use crate::situation::{Age, Record, Situation};
 
 /// Who is master. What only the state knows is left out for a group that has none.
-#[derive(Debug, Serialize)]
-pub(super) struct Master {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Master {
     name: MasterName,
     host: String,
     port: u16,
@@ -29,7 +30,7 @@ pub(super) struct Master {
 }
 
 /// What is recorded before it is true: a claim, or the intent of a failover.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Next {
     host: String,
     port: u16,
@@ -48,7 +49,7 @@ pub(super) enum Said {
     OtherGroup(MasterName),
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Recorded {
     group: Uuid,
     epoch: Epoch,
@@ -60,7 +61,7 @@ struct Recorded {
 }
 
 /// A registered Sentinel.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Sentinel {
     pub(super) id: String,
     pub(super) host: String,
@@ -80,9 +81,34 @@ struct Sentinels {
     sentinels: Vec<Sentinel>,
 }
 
+/// A Redis of the group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub(super) enum Listed {
+    /// As it registered itself.
+    Registered(Box<Member>),
+    /// As a Sentinel sees it, where there is no ZooKeeper to register in.
+    Reported(Reported),
+}
+
+/// What a Sentinel says of a replica.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Reported {
+    pub(super) addr: Addr,
+    role: &'static str,
+    /// Whom it follows, where the Sentinel knows that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) of: Option<Addr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_id: Option<RunId>,
+    offset: i64,
+    pub(super) link: LinkStatus,
+    pub(super) priority: u32,
+}
+
 #[derive(Serialize)]
 struct Replicas {
-    replicas: Vec<Member>,
+    replicas: Vec<Listed>,
 }
 
 #[derive(Serialize)]
@@ -90,10 +116,10 @@ struct Wrong<'a> {
     error: &'a str,
 }
 
-pub(super) async fn master(Shared(situation): Shared<Situation>) -> Response {
-    let (master, age) = recorded_master(&situation);
+pub(super) fn master(situation: &Situation) -> Response {
+    let (master, age) = recorded_master(situation);
     match (master, age) {
-        (_, Age::Never) => never_read(),
+        (_, Age::Never) => never_read(situation),
         (Said::Master(master), _) => json(master, age),
         (Said::Nobody, _) => mark(wrong(StatusCode::NOT_FOUND, "no master is recorded"), age),
         (Said::OtherGroup(name), _) => {
@@ -103,26 +129,26 @@ pub(super) async fn master(Shared(situation): Shared<Situation>) -> Response {
     }
 }
 
-pub(super) async fn sentinels(Shared(situation): Shared<Situation>) -> Response {
+pub(super) async fn sentinels(Chosen(situation): Chosen) -> Response {
     match registered(&situation) {
-        (_, Age::Never) => never_read(),
+        (_, Age::Never) => never_read(&situation),
         (sentinels, age) => json(Sentinels { sentinels }, age),
     }
 }
 
-pub(super) async fn replicas(Shared(situation): Shared<Situation>) -> Response {
-    let (mut members, age) = members(&situation);
+pub(super) async fn replicas(Chosen(situation): Chosen) -> Response {
+    let (mut members, age) = listed(&situation);
     if age == Age::Never {
-        return never_read();
+        return never_read(&situation);
     }
-    members.retain(|member| matches!(member.role, Role::Replica { .. }));
+    members.retain(Listed::is_replica);
     json(Replicas { replicas: members }, age)
 }
 
 pub(super) async fn unknown() -> Response {
     wrong(
         StatusCode::NOT_FOUND,
-        "no such page; there are /v1/master, /v1/sentinels, /v1/replicas and /v1/status",
+        "no such page; /v1/openapi.json describes those there are",
     )
 }
 
@@ -164,6 +190,18 @@ pub(super) fn recorded_master(situation: &Situation) -> (Said, Age) {
     (master, state_age.and(Age::of(&followed)))
 }
 
+impl Master {
+    /// As of which epoch, where it is recorded.
+    pub(super) fn epoch(&self) -> Option<Epoch> {
+        self.recorded.as_ref().map(|recorded| recorded.epoch)
+    }
+
+    /// Whether another one is about to be.
+    pub(super) fn has_next(&self) -> bool {
+        self.next.is_some()
+    }
+}
+
 impl Recorded {
     fn of(state: State) -> Self {
         let since = UNIX_EPOCH
@@ -181,7 +219,7 @@ impl Recorded {
 }
 
 /// RFC 3339. A time no calendar has (somebody wrote it there) is the beginning of all times.
-fn rfc3339(time: std::time::SystemTime) -> String {
+pub(super) fn rfc3339(time: std::time::SystemTime) -> String {
     use std::fmt::Write;
     let mut text = String::new();
     if write!(text, "{}", humantime::format_rfc3339_millis(time)).is_err() {
@@ -204,6 +242,60 @@ pub(super) fn registered(situation: &Situation) -> (Vec<Sentinel>, Age) {
     )
 }
 
+impl Listed {
+    fn is_replica(&self) -> bool {
+        match self {
+            Listed::Registered(member) => matches!(member.role, Role::Replica { .. }),
+            Listed::Reported(_) => true,
+        }
+    }
+}
+
+/// The Redis nodes: the registered ones, or where none can register, the replicas that a Sentinel sees.
+pub(super) fn listed(situation: &Situation) -> (Vec<Listed>, Age) {
+    match situation.record {
+        Record::ZooKeeper => {
+            let (members, age) = members(situation);
+            let listed = members
+                .into_iter()
+                .map(|member| Listed::Registered(Box::new(member)));
+            (listed.collect(), age)
+        }
+        Record::Memory => {
+            let (replicas, age) = reported(situation);
+            (replicas.into_iter().map(Listed::Reported).collect(), age)
+        }
+    }
+}
+
+/// The replicas as a Sentinel sees them, in the order of their addresses; as old as what is known of the Sentinels. For a while a Sentinel
+/// still lists as a replica who is master by now.
+pub(super) fn reported(situation: &Situation) -> (Vec<Reported>, Age) {
+    let master = situation.state().filter(|state| state.phase == Phase::Settled);
+    let master = master.map(|state| state.master.addr);
+    let reports = situation.reported.borrow();
+    let reported = |report: &ReplicaReport| Reported {
+        addr: report.addr.clone(),
+        role: "replica",
+        of: report.of.clone(),
+        run_id: report.run_id.clone(),
+        offset: report.offset,
+        // What the link was when the replica last said so is of no use once it does not answer.
+        link: if report.flags.subjectively_down || report.flags.disconnected {
+            LinkStatus::Down
+        } else {
+            report.link
+        },
+        priority: report.priority,
+    };
+    let others = reports
+        .iter()
+        .filter(|report| Some(&report.addr) != master.as_ref());
+    let mut replicas: Vec<Reported> = others.map(reported).collect();
+    replicas.sort_by_key(|replica| replica.addr.to_string());
+    (replicas, Age::of(&situation.sentinels.borrow()))
+}
+
 /// The registered Redis nodes that can be read.
 pub(super) fn members(situation: &Situation) -> (Vec<Member>, Age) {
     let followed = situation.members.borrow();
@@ -217,11 +309,19 @@ pub(super) fn json(body: impl Serialize, age: Age) -> Response {
     mark(written(StatusCode::OK, &Aged { body, stale_for_ms }), age)
 }
 
-fn never_read() -> Response {
-    wrong(StatusCode::SERVICE_UNAVAILABLE, "ZooKeeper has not been read yet")
+pub(super) fn never_read(situation: &Situation) -> Response {
+    wrong(StatusCode::SERVICE_UNAVAILABLE, unread(situation))
 }
 
-fn wrong(code: StatusCode, error: &str) -> Response {
+/// Why there is nothing to tell yet.
+pub(super) fn unread(situation: &Situation) -> &'static str {
+    match situation.record {
+        Record::ZooKeeper => "ZooKeeper has not been read yet",
+        Record::Memory => "no Sentinel has answered yet",
+    }
+}
+
+pub(super) fn wrong(code: StatusCode, error: &str) -> Response {
     written(code, &Wrong { error })
 }
 

@@ -9,12 +9,14 @@ use axum::response::Response;
 use registry::Session;
 use serde::Serialize;
 use topology::{Addr, Epoch, MasterName};
-use zkpaths::Member;
 
-use super::api::{self, Master, Said};
+use super::api::{self, Listed, Master, Said};
+use super::chosen::Chosen;
+use super::sinks::{self, Sink};
 use super::staleness::millis;
+use crate::known::Known;
 use crate::pace::Part;
-use crate::situation::{Age, Glance, Situation};
+use crate::situation::{Age, Glance, Record, Situation};
 use crate::view::{Answer, Sighting};
 
 #[derive(Serialize)]
@@ -26,9 +28,10 @@ struct Status {
     other_group: Option<MasterName>,
     sentinels: Vec<HeardSentinel>,
     nodes: Vec<Node>,
-    members: Vec<Member>,
+    members: Vec<Listed>,
     watcher: Watcher,
     zookeeper: ZooKeeper,
+    sinks: Vec<Sink>,
 }
 
 #[derive(Serialize)]
@@ -41,8 +44,8 @@ struct HeardSentinel {
 }
 
 /// What a Redis that somebody names as master answered at the last look.
-#[derive(Serialize)]
-struct Node {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Node {
     addr: Addr,
     answer: &'static str,
     /// Why it does not let us in, where it does not.
@@ -51,8 +54,8 @@ struct Node {
 }
 
 /// What it said when it was asked last.
-#[derive(Serialize)]
-struct Report {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Report {
     answer: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     master: Option<Addr>,
@@ -61,7 +64,9 @@ struct Report {
     /// Why it does not let us in, where it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    ms_ago: u64,
+    /// Left out of events, which would be sent for it alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ms_ago: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -80,7 +85,7 @@ struct ZooKeeper {
     read: bool,
 }
 
-pub(super) async fn status(Shared(situation): Shared<Situation>) -> Response {
+pub(super) async fn status(Shared(known): Shared<Known>, Chosen(situation): Chosen) -> Response {
     let glance = situation.glance.borrow().clone();
     let (said, master_age) = api::recorded_master(&situation);
     let (master, other_group) = match said {
@@ -89,7 +94,7 @@ pub(super) async fn status(Shared(situation): Shared<Situation>) -> Response {
         Said::OtherGroup(name) => (None, Some(name)),
     };
     let (sentinels, sentinels_age) = api::registered(&situation);
-    let (members, members_age) = api::members(&situation);
+    let (members, members_age) = api::listed(&situation);
     let age = master_age.and(sentinels_age).and(members_age);
     let status = Status {
         name: situation.group.clone(),
@@ -102,29 +107,35 @@ pub(super) async fn status(Shared(situation): Shared<Situation>) -> Response {
         nodes: glance.nodes.iter().map(node).collect(),
         members,
         watcher: Watcher {
-            part: match *situation.part.borrow() {
-                Part::Leader => "leader",
-                Part::Standby => "standby",
-            },
+            part: part(*situation.part.borrow()),
             version: env!("CARGO_PKG_VERSION"),
             looks: glance.looks,
             last_look_ms_ago: millis(glance.looked.elapsed()),
             last_outcome: glance.outcome.clone(),
         },
         zookeeper: ZooKeeper {
-            session: session(*situation.session.borrow()),
+            session: session(&situation),
             read: age != Age::Never,
         },
+        sinks: sinks::sinks(&known),
     };
     api::json(status, age)
 }
 
-fn session(session: Session) -> &'static str {
-    match session {
-        Session::Connecting => "connecting",
-        Session::Up { .. } => "up",
-        Session::Suspect => "suspect",
-        Session::Closed => "closed",
+pub(super) fn part(part: Part) -> &'static str {
+    match part {
+        Part::Leader => "leader",
+        Part::Standby => "standby",
+    }
+}
+
+pub(super) fn session(situation: &Situation) -> &'static str {
+    match (situation.record, *situation.session.borrow()) {
+        (Record::Memory, _) => "none",
+        (Record::ZooKeeper, Session::Connecting) => "connecting",
+        (Record::ZooKeeper, Session::Up { .. }) => "up",
+        (Record::ZooKeeper, Session::Suspect) => "suspect",
+        (Record::ZooKeeper, Session::Closed) => "closed",
     }
 }
 
@@ -137,11 +148,11 @@ fn heard(situation: &Situation, glance: &Glance, sentinel: api::Sentinel) -> Hea
     HeardSentinel {
         sentinel,
         subscribed,
-        last_report: said.map(|(at, sighting)| report(*at, sighting)),
+        last_report: said.map(|(at, sighting)| report(Some(*at), sighting)),
     }
 }
 
-fn node((addr, answer): (&Addr, &Answer)) -> Node {
+pub(super) fn node((addr, answer): (&Addr, &Answer)) -> Node {
     Node {
         addr: addr.clone(),
         answer: answer.word(),
@@ -157,7 +168,7 @@ fn node((addr, answer): (&Addr, &Answer)) -> Node {
     }
 }
 
-fn report(at: Instant, sighting: &Sighting) -> Report {
+pub(super) fn report(at: Option<Instant>, sighting: &Sighting) -> Report {
     let (answer, record) = match sighting {
         Sighting::Waiting => ("waiting", None),
         Sighting::Reports(record) => ("reports", Some(record)),
@@ -174,6 +185,6 @@ fn report(at: Instant, sighting: &Sighting) -> Report {
         master: record.map(|record| record.addr.clone()),
         epoch: record.map(|record| record.epoch),
         reason,
-        ms_ago: millis(at.elapsed()),
+        ms_ago: at.map(|at| millis(at.elapsed())),
     }
 }

@@ -118,11 +118,14 @@ impl Group {
     /// announce that one.
     pub(crate) async fn first_switch(streams: &mut [EventStream], from: &Addr) -> Instant {
         let heard = streams.iter_mut().map(|stream| Box::pin(switch(stream, from)));
-        let (at, _, _) = futures_util::future::select_all(heard).await;
+        let (at, _, _) = tokio::time::timeout(DEADLINE, futures_util::future::select_all(heard))
+            .await
+            .unwrap_or_else(|_| panic!("no Sentinel announced that {from} is master no longer"));
         at
     }
 
-    /// Has the Sentinels move the master, once none of them is at it already.
+    /// Has the Sentinels move the master, once none of them is at it already. Who wants to hear of it subscribes before:
+    /// on a busy machine they are done sooner than a subscription.
     pub(crate) async fn begin_failover(&self, name: &str) {
         eventually("no failover to be under way", DEADLINE, async || {
             for sentinel in &self.sentinels {
@@ -181,6 +184,7 @@ fn dialer() -> Dialer {
         tls: None,
         connect_deadline: Duration::from_secs(2),
         response_deadline: Duration::from_secs(2),
+        keep_alive: None,
     })
     .unwrap()
 }
@@ -245,12 +249,15 @@ impl Watching {
         .await;
     }
 
-    /// A sample of `/metrics`.
+    /// A sample of `/metrics`, of the one group where it has no other label.
     pub(crate) async fn number(&self, metric: &str) -> Option<f64> {
         let text = self.get("/metrics").await.body;
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix(metric)?.strip_prefix(' '))?;
+        let line = text.lines().find_map(|line| {
+            let rest = line.strip_prefix(metric)?;
+            rest.strip_prefix(r#"{group="master1"}"#)
+                .unwrap_or(rest)
+                .strip_prefix(' ')
+        })?;
         line.trim().parse().ok()
     }
 }

@@ -5,9 +5,13 @@
     reason = "a test fails where it cannot go on; helpers of tests are not exempt by themselves"
 )]
 
+mod away;
 mod failover;
 mod group;
+mod happy;
 mod hostile;
+mod openapi;
 mod pages;
 mod process;
 mod records;
+mod several;

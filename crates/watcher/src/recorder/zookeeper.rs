@@ -4,12 +4,12 @@
 use registry::{CommitError, Expected, Registry, Version, Write};
 use zkpaths::{ZkPath, encode_master};
 
-use super::Told;
+use super::Wrote;
 use crate::desired::Desired;
 use crate::observe::Look;
 use crate::view::StateNode;
 
-pub(super) async fn tell(registry: &Registry, look: &Look, desired: &Desired) -> Result<Told, CommitError> {
+pub(super) async fn write(registry: &Registry, look: &Look, desired: &Desired) -> Result<Wrote, CommitError> {
     let (tree, recorded) = (registry.tree(), &look.view.recorded);
     let nodes = [
         (
@@ -41,12 +41,12 @@ pub(super) async fn tell(registry: &Registry, look: &Look, desired: &Desired) ->
     }
     if missing.is_empty() {
         registry.commit(&writes).await?;
-        return Ok(Told::Done);
+        return Ok(Wrote::Done);
     }
     for path in &missing {
         registry.ensure(path).await.map_err(CommitError::Unavailable)?;
     }
-    Ok(Told::Prepared)
+    Ok(Wrote::Prepared)
 }
 
 fn is_recorded(state: &StateNode, desired: &Desired) -> bool {
