@@ -162,6 +162,18 @@ impl Redis {
         self.connection.call("CONFIG SET", &command).await
     }
 
+    /// Runs a script: with its effects, all or nothing that other clients could see. Its answer is a text, a number or nil.
+    pub async fn run_script(
+        &self,
+        script: &str,
+        keys: &[&str],
+        arguments: &[&str],
+    ) -> Result<Option<String>, InstanceError> {
+        let mut command = cmd("EVAL");
+        command.arg(script).arg(keys.len()).arg(keys).arg(arguments);
+        self.connection.call("EVAL", &command).await
+    }
+
     /// Disconnects every client but this connection, replicas and the master excepted, so that they look up the
     /// master again. Returns how many.
     pub async fn kill_clients(&self) -> Result<u64, InstanceError> {

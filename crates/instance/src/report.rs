@@ -34,6 +34,10 @@ pub struct MasterReport {
     pub last_ok_ping: Duration,
     /// For how long a ping to the master has been waiting for its answer; zero when none is.
     pub ping_pending: Duration,
+    /// The script it calls for each event.
+    pub notification_script: Option<String>,
+    /// The script it calls for each new master.
+    pub client_reconfig_script: Option<String>,
 }
 
 /// Another Sentinel as one Sentinel sees it.
@@ -138,6 +142,8 @@ impl MasterReport {
             failover_timeout: millis(fields, "failover-timeout"),
             last_ok_ping: millis(fields, "last-ok-ping-reply"),
             ping_pending: millis(fields, "last-ping-sent"),
+            notification_script: fields.text("notification-script").map(str::to_owned),
+            client_reconfig_script: fields.text("client-reconfig-script").map(str::to_owned),
         })
     }
 }

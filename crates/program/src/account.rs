@@ -21,8 +21,7 @@ pub fn can_read(
     template: (&str, &Outcome<Option<std::path::PathBuf>>),
     tls: &Outcome<Option<TlsFiles>>,
 ) -> Outcome<()> {
-    let Ok(Some(run_as)) = run_as else { return Ok(()) };
-    let Ok(user) = run_as.to_string().parse::<supervisor::RunAs>() else {
+    let Some((run_as, user)) = other(run_as) else {
         return Ok(());
     };
     let mut files: Vec<(&str, &Path)> = Vec::new();
@@ -44,4 +43,28 @@ pub fn can_read(
         }
     }
     outcome
+}
+
+/// Whether the server may run this script, as the user that it will be; the error says why not, and what to do.
+pub fn can_run(run_as: &Outcome<Option<RunAs>>, script: &Path) -> Result<(), String> {
+    let (user, may) = match other(run_as) {
+        None => (String::new(), supervisor::may_run(script)),
+        Some((run_as, user)) => (format!(" by `{run_as}`, whom RUN_AS names"), user.runs(script)),
+    };
+    may.map_err(|error| {
+        format!(
+            "cannot be run{user} ({error}); make it executable, and the directories above it reachable, or name another file"
+        )
+    })
+}
+
+/// Whether what the server starts can read this file.
+pub fn child_reads(run_as: &Outcome<Option<RunAs>>, file: &Path) -> bool {
+    other(run_as).is_none_or(|(_, user)| user.reads(file).is_ok())
+}
+
+/// The user in `RUN_AS`, as written and as this host knows it.
+fn other(run_as: &Outcome<Option<RunAs>>) -> Option<(&RunAs, supervisor::RunAs)> {
+    let written = run_as.as_ref().ok()?.as_ref()?;
+    Some((written, written.to_string().parse().ok()?))
 }

@@ -17,7 +17,7 @@ use settings::{LogSettings, Parsed, Problems, RunAs};
 use supervisor::{Children, Exit, Notifier, OwnPath, Stop, drop_privileges, logging, start_process};
 use tracing::{error, info, warn};
 
-pub use account::{can_become, can_read};
+pub use account::{can_become, can_read, can_run, child_reads};
 pub use edges::{dialing, zookeeper};
 pub use errors::{chain, refuse};
 pub use farewell::Farewell;

@@ -76,7 +76,7 @@ mod tests {
     use topology::{Epoch, MasterRecord};
 
     use super::*;
-    use crate::view::Monitoring;
+    use crate::view::{Monitoring, Scripts};
 
     fn addr(port: u16) -> Addr {
         Addr::new("10.0.0.1", port).unwrap()
@@ -90,6 +90,7 @@ mod tests {
             },
             master,
             failover_in_progress: false,
+            scripts: Scripts::InPlace,
             peers: Vec::new(),
             replicas: Vec::new(),
         }))

@@ -10,6 +10,8 @@ use settings::{
 };
 use topology::Quorum;
 
+use crate::hooks::Hooks;
+
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Below this a fresh master looks down and failovers storm (measured on three nodes).
@@ -51,6 +53,8 @@ pub struct Config {
     pub chosen: Chosen,
     /// Whom to become, when started as root.
     pub run_as: Option<RunAs>,
+    /// The scripts that Sentinel calls.
+    pub hooks: Hooks,
     /// How long a stop may take before it is forced.
     pub stop_grace: Duration,
     /// How to log.
@@ -107,6 +111,7 @@ impl Config {
             };
             let run_as = RunAs::read(reader, program::can_become);
             let readable = program::can_read(reader, &run_as, (vars::SENTINEL_CONF.name, &template), &tls);
+            let hooks = Hooks::read(reader, &run_as, &network, &credentials, &tls);
             let stop_grace = settings::stop_grace(reader);
             let log = LogSettings::read(reader);
             Ok(Self {
@@ -125,6 +130,7 @@ impl Config {
                 parallel_syncs: parallel_syncs?,
                 chosen: chosen?,
                 run_as: run_as.and_then(|run_as| readable.map(|()| run_as))?,
+                hooks: hooks?,
                 stop_grace: stop_grace?,
                 log: log?,
                 child_args: reader.child_args(),

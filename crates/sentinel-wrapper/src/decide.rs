@@ -7,7 +7,7 @@
 use topology::MasterRecord;
 
 use crate::recorded::NoRecord;
-use crate::view::{Monitoring, Own, Peer, Reach, Recorded, Standing, View};
+use crate::view::{Monitoring, Own, Peer, Reach, Recorded, Scripts, Standing, View};
 
 /// How often a Sentinel may let an announcement pass before it is started again with the truth in its file.
 pub const REFUSALS: u32 = 3;
@@ -58,6 +58,8 @@ pub enum Rewrite {
     EverythingMoved,
     /// It was told and did not listen.
     Refused,
+    /// A script of ours is not called, or not any more, and it may be told of none while it runs (`deny-scripts-reconfig`).
+    ScriptsMissing,
 }
 
 /// Why nothing can be done yet.
@@ -83,6 +85,7 @@ impl Rewrite {
             Self::Alone => "no known peer to speak for",
             Self::EverythingMoved => "everything known to it is dead",
             Self::Refused => "announcements not taken",
+            Self::ScriptsMissing => "a script is not called",
         }
     }
 }
@@ -101,7 +104,7 @@ pub fn keep(view: &View) -> Keep {
         Own::Monitoring(own) => own,
     };
     if own.record == *record {
-        return Keep::InStep(InStep::Same);
+        return same(own);
     }
     if own.record.epoch == record.epoch {
         return Keep::Conflict {
@@ -115,6 +118,14 @@ pub fn keep(view: &View) -> Keep {
     match standing {
         Standing::Unconfirmed | Standing::NotAsked => Keep::Wait(Waiting::MasterUnconfirmed),
         Standing::Confirmed => tell(own, record, view.refused),
+    }
+}
+
+/// A Sentinel that knows more than ZooKeeper would lose it with its file, and one that is failing over is needed now.
+fn same(own: &Monitoring) -> Keep {
+    match own.scripts {
+        Scripts::Missing if !own.failover_in_progress => Keep::Rewrite(Rewrite::ScriptsMissing),
+        Scripts::Missing | Scripts::InPlace => Keep::InStep(InStep::Same),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Starting redis-sentinel: the file, the command, and its first answer.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use topology::{MasterName, RunId};
 use tracing::{info, warn};
 
 use crate::config::Config;
+use crate::hooks::Told;
 use crate::observe::Observer;
 use crate::private::{Private, PrivateError};
 use crate::render::{self, Beside, Dropped, Fixed, Secrets, Timing, Tls};
@@ -50,12 +52,14 @@ pub enum Mute {
     Silent(#[source] InstanceError),
 }
 
-/// Everything that is the same at each start.
+/// Everything that is the same at each start, and what was said at the last one.
 pub struct Launcher {
     program: PathBuf,
     template: Template,
     fixed: Fixed,
     private: Private,
+    /// What the scripts are told.
+    hooks: Told,
     /// What was said of the user's lines at the last start.
     told: (Vec<Dropped>, Vec<Beside>),
 }
@@ -71,6 +75,7 @@ impl Launcher {
             template,
             fixed,
             private,
+            hooks: config.hooks.told.clone(),
             told: Default::default(),
         })
     }
@@ -113,6 +118,7 @@ impl Launcher {
 
     /// Writes the file and starts Sentinel.
     pub async fn start(&mut self, seed: &Seed, children: &Children) -> Result<Child, LaunchError> {
+        self.look_for_scripts();
         let rendered = render::render(&self.template, &self.fixed, seed);
         let said = (rendered.dropped, rendered.beside);
         if said != self.told {
@@ -124,7 +130,7 @@ impl Launcher {
             program: self.program.clone(),
             args: vec![file.into()],
             env_remove: secret_variables(),
-            env: Vec::new(),
+            env: self.hooks.variables(),
             dir: self.private.dir().to_owned(),
             // What it knows it has written already, and a hung one would outlive a gentler word, under a run id that
             // another has by then.
@@ -139,6 +145,19 @@ impl Launcher {
         let (pid, peers) = (child.pid(), seed.peers.len());
         info!(pid, %master, epoch, highest, id = %seed.id, peers, replicas, "sentinel started");
         Ok(child)
+    }
+
+    /// The settings were checked when the wrapper began, and a script may be away since, if only while it is replaced. A Sentinel
+    /// that calls nobody is worth more than none.
+    fn look_for_scripts(&mut self) {
+        let lost = self.fixed.scripts.lost();
+        for script in lost.difference(&self.fixed.lost) {
+            warn!(path = %script, "a script cannot be run any more; sentinel is started without it until it can");
+        }
+        for script in self.fixed.lost.difference(&lost) {
+            info!(path = %script, "a script can be run again; sentinel is started with it");
+        }
+        self.fixed.lost = lost;
     }
 }
 
@@ -215,6 +234,8 @@ fn fixed(config: &Config, private: &Private) -> Fixed {
         } else {
             Timing::Default(syncs)
         },
+        scripts: config.hooks.scripts.clone(),
+        lost: BTreeSet::new(),
         secrets: Secrets {
             redis_user: config.credentials.redis_user.clone(),
             redis_password: exposed(&config.credentials.redis_password),

@@ -14,6 +14,7 @@ pub mod config;
 pub mod decide;
 pub mod ghosts;
 pub mod hearing;
+pub mod hooks;
 pub mod identity;
 pub mod join;
 pub mod launch;

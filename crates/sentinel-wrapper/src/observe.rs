@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use topology::{Addr, MasterName, MasterRecord, Role};
 
 use crate::decide::needs_confirmation;
+use crate::hooks::Wanted;
 use crate::notes::Notes;
 use crate::recorded::{NoRecord, recorded};
 use crate::view::{Monitoring, Own, Peer, Reach, Recorded, Replica, Standing, View};
@@ -31,6 +32,8 @@ pub struct Observer {
     pub announce: Addr,
     /// Where the wrapper itself reaches it.
     pub local: Addr,
+    /// What the own Sentinel is to call.
+    pub scripts: Wanted,
     /// What was warned of already.
     pub notes: Notes,
     state: watch::Receiver<Followed<Option<Znode>>>,
@@ -48,6 +51,7 @@ impl Observer {
             name,
             announce,
             local,
+            scripts: Wanted::default(),
             notes: Notes::default(),
             state,
             master,
@@ -150,6 +154,7 @@ impl Observer {
             Ok::<_, InstanceError>(Own::Monitoring(Box::new(Monitoring {
                 master: reach(&report.flags),
                 failover_in_progress: report.flags.failover_in_progress,
+                scripts: self.scripts.seen_in(&report),
                 record: report.record,
                 peers: peers.into_iter().map(peer).collect(),
                 replicas: replicas.into_iter().map(replica).collect(),

@@ -4,6 +4,7 @@
 //! before it applies `sentinel` settings in its own order, so the order of the lines decides nothing. The result holds
 //! passwords: it belongs into a file that only its owner can read.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,10 +13,11 @@ use std::time::Duration;
 use topology::conf_file::Setting;
 use topology::{Addr, MasterName, Quorum};
 
+use crate::hooks::Wanted;
 use crate::template::Template;
 use crate::view::Seed;
 
-/// What does not change while the wrapper runs.
+/// What does not change while the wrapper runs; only a script may be lost, and found again.
 #[derive(Clone)]
 pub struct Fixed {
     /// The group.
@@ -36,6 +38,10 @@ pub struct Fixed {
     pub failover_timeout: Timing<Duration>,
     /// `parallel-syncs`.
     pub parallel_syncs: Timing<u32>,
+    /// The scripts; the user's lines give way to all of them.
+    pub scripts: Wanted,
+    /// Those among them that Sentinel is not told to call, since they cannot be run.
+    pub lost: BTreeSet<String>,
     /// The credentials.
     pub secrets: Secrets,
     /// Certificates, where everything speaks TLS.
@@ -232,6 +238,8 @@ fn unwanted_sentinel(values: &[String], fixed: &Fixed) -> Option<Why> {
         "down-after-milliseconds" => chosen(matches!(fixed.down_after, Timing::Chosen(_))),
         "failover-timeout" => chosen(matches!(fixed.failover_timeout, Timing::Chosen(_))),
         "parallel-syncs" => chosen(matches!(fixed.parallel_syncs, Timing::Chosen(_))),
+        "notification-script" => chosen(fixed.scripts.notification.is_some()),
+        "client-reconfig-script" => chosen(fixed.scripts.client_reconfig.is_some()),
         "auth-user" => secret(&fixed.secrets.redis_user).filter(|_| ours),
         "auth-pass" => secret(&fixed.secrets.redis_password).filter(|_| ours),
         "sentinel-pass" | "sentinel-user" => secret(&fixed.secrets.sentinel_password),

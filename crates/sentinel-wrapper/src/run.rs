@@ -131,7 +131,8 @@ async fn prepare(config: Config, process: Process, tasks: &Tasks) -> Result<Wrap
         page.serve(port, tasks)
             .map_err(|source| refuse(&AdminPort::new(port, source), Exit::Unavailable))?;
     }
-    let observer = Observer::new(registry, dialer, name, announce, local);
+    let mut observer = Observer::new(registry, dialer, name, announce, local);
+    observer.scripts = config.hooks.scripts.clone();
     Ok(Wrapper {
         config,
         process,

@@ -66,10 +66,22 @@ pub struct Monitoring {
     pub master: Reach,
     /// Whether a failover is running on it.
     pub failover_in_progress: bool,
+    /// Whether it calls the scripts that it was told to call.
+    pub scripts: Scripts,
     /// The Sentinels it knows.
     pub peers: Vec<Peer>,
     /// The replicas it knows.
     pub replicas: Vec<Replica>,
+}
+
+/// What became of the scripts that a Sentinel was told to call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scripts {
+    /// It calls all that can be run, or was told of none.
+    InPlace,
+    /// One is missing: somebody has removed the group and had it monitored again, or it could not be run at the last start and
+    /// can be now.
+    Missing,
 }
 
 /// Whether a Sentinel reaches another server.

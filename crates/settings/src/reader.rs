@@ -9,7 +9,6 @@ use std::{fmt, ops::RangeInclusive};
 use crate::effective::Effective;
 use crate::flags::{self, CommandLine, Flags};
 use crate::problem::{Problem, Problems, Reported};
-use crate::secret::Secret;
 use crate::vars::{Kind, Program, Variable, flag};
 use crate::{duration, value_file, vars};
 
@@ -241,24 +240,6 @@ impl Reader<'_> {
         }
     }
 
-    /// A secret. Whatever is wrong with it, its value is not in the problem.
-    pub fn secret(&mut self, variable: &Variable) -> Outcome<Option<Secret>> {
-        let Some(Given { name, value }) = self.given(variable)? else {
-            return Ok(None);
-        };
-        match value.into_string() {
-            Ok(text) if text.chars().any(char::is_control) => Err(self.problem(Problem::new(
-                name,
-                "holds more than one line, or a control character; write one line of text",
-            ))),
-            Ok(text) => Ok(Some(Secret::new(text))),
-            Err(_) => Err(self.problem(Problem::new(
-                name,
-                "is not valid UTF-8; write one line of plain text",
-            ))),
-        }
-    }
-
     fn refused(&mut self, variable: &Variable, said: &Said, wrong: &str) -> Reported {
         let wrong = if wrong.contains("for example") {
             wrong.to_owned()
@@ -339,5 +320,6 @@ fn example(variable: &Variable) -> String {
     format!("for example {}", variable.example)
 }
 
+mod secrets;
 #[cfg(test)]
 mod tests;

@@ -254,6 +254,10 @@ table! {
     FAILOVER_TIMEOUT: SentinelWrapper, Plain, Value("5s"), "5s",
         "Sentinel's failover-timeout; a failed failover is tried again after twice this";
     PARALLEL_SYNCS: SentinelWrapper, Plain, Value("1"), "1", "how many replicas copy from a new master at the same time";
+    NOTIFICATION_SCRIPT: SentinelWrapper, Plain, Unset, "/usr/sbin/eventilator",
+        "path of a program that Sentinel calls for each important event of the group (+sdown, +odown, +switch-master, ...): notification-script of a sentinel.conf";
+    CLIENT_RECONFIG_SCRIPT: SentinelWrapper, Plain, Unset, "/usr/sbin/reconfigurator",
+        "path of a program that Sentinel calls for each new master of the group: client-reconfig-script of a sentinel.conf";
     REDIS_USER: All, PlainOrFile, Unset, "replication", "ACL user for connections to Redis; needs REDIS_PASSWORD";
     REDIS_PASSWORD: All, Secret, Unset, "correct-horse", "password for connections to Redis";
     SENTINEL_PASSWORD: All, Secret, Unset, "battery-staple", "password for connections to Sentinels";

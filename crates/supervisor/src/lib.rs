@@ -14,6 +14,7 @@ mod boot_time;
 mod child;
 mod children;
 mod exit;
+mod group;
 mod lifecycle;
 pub mod logging;
 mod notify;
@@ -27,10 +28,13 @@ pub use boot_time::BootTime;
 pub use child::{Child, ChildCommand, ChildExit, DeathSignal, Forks, Output, SpawnError};
 pub use children::Children;
 pub use exit::Exit;
+pub use group::kill_group;
 pub use lifecycle::{Action, Event, Grace, State};
 pub use logging::LogFormat;
 pub use notify::{Notifier, NotifyError};
-pub use process::start_process;
-pub use run_as::{Below, ChownError, Name, OwnPath, RunAs, RunAsError, drop_privileges};
+pub use process::{leave_session, start_process};
+pub use run_as::{
+    Below, ChownError, Name, OwnPath, RunAs, RunAsError, become_owner_of, drop_privileges, may_run,
+};
 pub use stop::Stop;
 pub use tasks::{Ending, Failure, Tasks};

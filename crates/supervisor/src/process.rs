@@ -18,3 +18,9 @@ pub fn start_process() -> io::Result<()> {
     }
     Ok(())
 }
+
+/// Leaves the session and the process group of whoever started this process, so that what is sent to those does not reach it. One that leads a
+/// group already stays in it.
+pub fn leave_session() {
+    let _ = nix::unistd::setsid();
+}

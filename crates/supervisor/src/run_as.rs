@@ -8,12 +8,14 @@ use std::ffi::CString;
 use std::fmt;
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::str::FromStr;
 
 use nix::errno::Errno;
 use nix::unistd::{
-    Gid, Group, Uid, User, geteuid, getgrouplist, getuid, initgroups, setgid, setgroups, setuid,
+    AccessFlags, Gid, Group, Uid, User, access, geteuid, getgrouplist, getuid, initgroups, setgid, setgroups,
+    setuid,
 };
 
 use crate::sys;
@@ -117,6 +119,18 @@ impl RunAs {
         if self.is_current() || !geteuid().is_root() {
             return Ok(());
         }
+        self.tries(file, |file| File::open(file).map(drop))
+    }
+
+    /// Whether this user may run a file. Where the program is not root, or that user already, it is asked as who it is.
+    pub fn runs(&self, file: &Path) -> io::Result<()> {
+        if self.is_current() || !geteuid().is_root() {
+            return may_run(file);
+        }
+        self.tries(file, may_run)
+    }
+
+    fn tries(&self, file: &Path, attempt: fn(&Path) -> io::Result<()>) -> io::Result<()> {
         let gid = Gid::from_raw(self.gid);
         let name = self.name.as_deref().and_then(|name| CString::new(name).ok());
         let groups = match name {
@@ -128,7 +142,7 @@ impl RunAs {
         // To the kernel a user is a thread's: this one ends as that user, and the program stays who it is.
         let trial = std::thread::spawn(move || {
             sys::become_in_this_thread(uid, gid, &groups)?;
-            File::open(file).map(drop)
+            attempt(&file)
         });
         trial
             .join()
@@ -138,6 +152,11 @@ impl RunAs {
     fn is_current(&self) -> bool {
         getuid().as_raw() == self.uid && geteuid().as_raw() == self.uid
     }
+}
+
+/// Whether this process may run a file: the kernel's word, as a mode tells neither of lists nor of mounts.
+pub fn may_run(file: &Path) -> io::Result<()> {
+    Ok(access(file, AccessFlags::X_OK)?)
 }
 
 impl fmt::Display for RunAs {
@@ -199,6 +218,40 @@ impl FromStr for RunAs {
             name: entry.map(|entry| entry.name),
         })
     }
+}
+
+/// From root to whoever a directory belongs to, for good: to the owner of `directory`, or where there is none yet, of the nearest one above it that
+/// exists. With the owner's groups; one without an entry here gets the directory's group. Says whether it became somebody else; nobody does who is
+/// not root, or where the owner is root.
+///
+/// For a program that several users may start, and whose files all of them share: what root made, the owner could not write. Call it before any file
+/// is made, and single threaded.
+pub fn become_owner_of(directory: &Path) -> Result<bool, RunAsError> {
+    if !geteuid().is_root() {
+        return Ok(false);
+    }
+    let found = directory
+        .ancestors()
+        .map(|path| {
+            if path.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                path
+            }
+        })
+        .find_map(|path| std::fs::metadata(path).ok());
+    let Some(owner) = found.filter(|found| found.uid() != 0) else {
+        return Ok(false);
+    };
+    // A list of users that cannot be read is as one without this user.
+    let entry = User::from_uid(Uid::from_raw(owner.uid())).ok().flatten();
+    let run_as = RunAs {
+        uid: owner.uid(),
+        gid: entry.as_ref().map_or(owner.gid(), |entry| entry.gid.as_raw()),
+        name: entry.map(|entry| entry.name),
+    };
+    drop_privileges(&run_as, &[])?;
+    Ok(true)
 }
 
 fn find_group(group: &str) -> Result<Option<u32>, Errno> {

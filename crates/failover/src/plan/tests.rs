@@ -62,6 +62,8 @@ fn sentinel(n: u8) -> SentinelView {
             failover_timeout: Duration::from_secs(5),
             last_ok_ping: Duration::ZERO,
             ping_pending: Duration::ZERO,
+            notification_script: None,
+            client_reconfig_script: None,
         }),
         last_vote: Epoch(4),
         peers: Vec::new(),

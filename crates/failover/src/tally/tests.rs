@@ -29,6 +29,8 @@ fn view(answering: usize, registered: usize, counted: u32, quorum: u32) -> View 
             failover_timeout: Duration::from_secs(5),
             last_ok_ping: Duration::ZERO,
             ping_pending: Duration::ZERO,
+            notification_script: None,
+            client_reconfig_script: None,
         }),
         last_vote: Epoch(4),
         peers: Vec::new(),

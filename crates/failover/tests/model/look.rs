@@ -151,6 +151,8 @@ impl World {
             failover_timeout: time(FAILOVER_TIMEOUT),
             last_ok_ping: Duration::ZERO,
             ping_pending: time(sentinel.lost.map_or(0, |since| self.now - since)),
+            notification_script: None,
+            client_reconfig_script: None,
         }
     }
 

@@ -37,6 +37,7 @@ fn healthy(record: MasterRecord) -> Monitoring {
         record,
         master: Reach::Up,
         failover_in_progress: false,
+        scripts: Scripts::InPlace,
         peers: vec![peer(1, Reach::Down), peer(2, Reach::Up)],
         replicas: vec![replica(2, Reach::Up)],
     }
@@ -132,6 +133,28 @@ fn a_sentinel_that_cannot_be_told_is_started_again() {
     assert!(matches!(seen(&|_, own| known(own)), Keep::Announce { .. }));
 }
 
+/// The group was removed and monitored again between two looks: SENTINEL SET could not bring its scripts back.
+#[test]
+fn who_lost_its_scripts_is_started_again_when_nothing_else_is_to_be_done() {
+    let lost = |recorded, own, failover_in_progress| {
+        keep(&view(
+            recorded,
+            Standing::Confirmed,
+            Monitoring {
+                scripts: Scripts::Missing,
+                failover_in_progress,
+                ..healthy(own)
+            },
+        ))
+    };
+    let again = Keep::Rewrite(Rewrite::ScriptsMissing);
+    assert_eq!(lost(at(1, 4), at(1, 4), false), again);
+    assert_eq!(lost(at(1, 4), at(1, 4), true), Keep::InStep(InStep::Same));
+    assert_eq!(lost(at(1, 3), at(1, 4), false), Keep::InStep(InStep::Ahead));
+    assert!(matches!(lost(at(9, 4), at(1, 4), false), Keep::Conflict { .. }));
+    assert!(matches!(lost(at(9, 5), at(1, 4), false), Keep::Announce { .. }));
+}
+
 #[test]
 fn without_facts_nothing_is_done() {
     let own = || Own::Monitoring(Box::new(healthy(at(1, 4))));
@@ -182,13 +205,16 @@ prop_compose! {
         port in 1u16..4,
         epoch in 0u64..4,
         master in reach(),
+        failover_in_progress: bool,
+        missing: bool,
         peers in proptest::collection::vec((1u8..5, reach()), 0..4),
         replicas in proptest::collection::vec((1u16..6, reach()), 0..4),
     ) -> Monitoring {
         Monitoring {
             record: at(port, epoch),
             master,
-            failover_in_progress: false,
+            failover_in_progress,
+            scripts: if missing { Scripts::Missing } else { Scripts::InPlace },
             peers: peers.into_iter().map(|(n, reach)| peer(n, reach)).collect(),
             replicas: replicas.into_iter().map(|(port, reach)| replica(port, reach)).collect(),
         }

@@ -3,7 +3,7 @@
 use topology::Epoch;
 
 use super::*;
-use crate::view::{Peer, Replica};
+use crate::view::{Peer, Replica, Scripts};
 
 fn addr(port: u16) -> Addr {
     Addr::new("127.0.0.1", port).unwrap()
@@ -41,6 +41,7 @@ fn own(peers: &[(u8, Reach)], replicas: &[(u16, Reach)]) -> Monitoring {
         record: record(),
         master: Reach::Up,
         failover_in_progress: false,
+        scripts: Scripts::InPlace,
         peers: peers.iter().map(peer).collect(),
         replicas: replicas.iter().map(replica).collect(),
     }

@@ -81,6 +81,13 @@ fn group(line: &mut impl FnMut(&[&str]), template: &Template, fixed: &Fixed, see
             of_group(word, &[value]);
         }
     }
+    for (word, script) in fixed.scripts.by_word() {
+        if let Some(script) = script
+            && !fixed.lost.contains(script)
+        {
+            of_group(word, &[script]);
+        }
+    }
     let secrets = &fixed.secrets;
     for (word, secret) in [
         ("auth-user", &secrets.redis_user),

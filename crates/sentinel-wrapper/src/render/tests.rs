@@ -29,6 +29,8 @@ fn fixed() -> Fixed {
         down_after: Timing::Default(Duration::from_secs(2)),
         failover_timeout: Timing::Default(Duration::from_secs(5)),
         parallel_syncs: Timing::Default(1),
+        scripts: Wanted::default(),
+        lost: BTreeSet::new(),
         secrets: Secrets::default(),
         tls: None,
     }
@@ -192,6 +194,48 @@ fn the_environment_wins_over_the_template() {
     );
     assert_eq!(rendered.dropped[0].why, Why::Environment);
     assert!(lines(&rendered).contains("sentinel down-after-milliseconds master1 1500"));
+}
+
+#[test]
+fn scripts_are_called_where_they_were_asked_for() {
+    let of_user = "sentinel notification-script master1 /mine\nsentinel client-reconfig-script master1 /mine\n\
+        sentinel notification-script other /theirs";
+    let asked = Fixed {
+        scripts: Wanted {
+            notification: Some("/a \"b\"/c.sh".to_owned()),
+            client_reconfig: None,
+        },
+        ..fixed()
+    };
+    let rendered = render(&template(of_user), &asked, &seed());
+    let named: Vec<_> = rendered.dropped.iter().map(|d| (d.line, d.why)).collect();
+    assert_eq!(named, [(1, Why::Environment)], "a setting wins");
+    let scripts: Vec<&str> = rendered
+        .text
+        .lines()
+        .filter(|line| line.contains("-script "))
+        .collect();
+    let expected = [
+        "sentinel client-reconfig-script master1 /mine",
+        "sentinel notification-script other /theirs",
+        r#"sentinel notification-script master1 "/a \"b\"/c.sh""#,
+    ];
+    assert_eq!(scripts, expected);
+    // One that is away for a moment is not called; the user's line does not take its place meanwhile.
+    let away = Fixed {
+        lost: asked.scripts.notification.clone().into_iter().collect(),
+        ..asked
+    };
+    let without = render(&template(of_user), &away, &seed());
+    assert_eq!(without.dropped, rendered.dropped);
+    let calls = |script: &str| without.text.contains(&format!("-script {script}"));
+    assert!(
+        !calls("master1 \"") && calls("master1 /mine") && calls("other"),
+        "{}",
+        without.text
+    );
+    let text = render(&template(""), &fixed(), &seed()).text;
+    assert!(!text.contains("-script"), "{text}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 
 use super::*;
+use crate::secret::Secret;
 use crate::{
     CredentialSettings, GroupSettings, LogSettings, NetworkSettings, RunAs, TlsFiles, ZooKeeperSettings,
 };

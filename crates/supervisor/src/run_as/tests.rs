@@ -191,3 +191,11 @@ fn refuses_what_is_not_the_programs_own() {
     );
     assert!(chown::hand_over(&all(&dir.path().join("missing")), me.0, me.1).is_ok());
 }
+
+/// Becoming somebody is for good, so it is shown elsewhere, by a program.
+#[test]
+fn root_stays_root_where_everything_is_roots() {
+    assert!(!become_owner_of(Path::new("/")).unwrap());
+    assert!(!become_owner_of(Path::new("/no-such-directory/here")).unwrap());
+    assert!(!become_owner_of(Path::new("/proc/nowhere")).unwrap());
+}
