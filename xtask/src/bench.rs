@@ -2,6 +2,7 @@
 
 mod failover;
 mod groups;
+mod relay;
 mod wrapper;
 
 /// What to measure.
@@ -26,6 +27,8 @@ enum What {
     Failover(failover::Arguments),
     /// What it costs a watcher to follow hundreds of groups.
     Groups(groups::Arguments),
+    /// What a call of the event relay costs beside a bare `true`.
+    Relay(relay::Arguments),
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
@@ -34,5 +37,6 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Some(What::Wrapper(arguments)) => wrapper::run(arguments),
         Some(What::Failover(arguments)) => failover::run(arguments),
         Some(What::Groups(arguments)) => groups::run(arguments),
+        Some(What::Relay(arguments)) => relay::run(arguments),
     }
 }

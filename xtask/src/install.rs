@@ -64,6 +64,7 @@ const TOOLS: &[Need] = &[
     // It comes with the server, which listens on 9090 where nobody stops it.
     program("promtool", "prometheus", Some("prometheus")),
     program("chromium", "chromium", None),
+    program("strace", "strace", None),
     // The client examples.
     file(
         "/usr/lib/python3/dist-packages/kazoo/__init__.py",

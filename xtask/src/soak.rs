@@ -9,6 +9,9 @@ use crate::install;
 use crate::root::workspace;
 use crate::steps::Steps;
 
+/// The tests that have many rounds: the suites, and some that need no group of servers.
+const ROUNDS: &str = "binary(/^suite_/) | test(killed_at_any_write)";
+
 /// What to repeat.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -35,8 +38,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let _ = fs::remove_file(&report);
     let which = match &arguments.only {
         Some(name) if name.starts_with("suite_") => format!("binary(~{name})"),
-        Some(name) => format!("binary(/^suite_/) & test({name})"),
-        None => "binary(/^suite_/)".to_owned(),
+        Some(name) => format!("({ROUNDS}) & test({name})"),
+        None => ROUNDS.to_owned(),
     };
     ensure!(
         install::find("cargo-nextest").is_some(),

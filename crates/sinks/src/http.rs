@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
-use hyper::header::{AUTHORIZATION, HOST, HeaderValue, USER_AGENT};
+use hyper::header::{AUTHORIZATION, HOST, HeaderValue, RETRY_AFTER, USER_AGENT};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use rustls::crypto::aws_lc_rs;
@@ -22,8 +22,10 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 mod base;
+mod sign;
 
-pub(crate) use base::Base;
+pub use base::Base;
+pub use sign::{IDEMPOTENCY_KEY, SIGNATURE, TIMESTAMP, seconds, signature};
 
 /// Of the whole time a request has, so much may be spent on the connection, each address of the name having its part.
 const CONNECT_PART: u32 = 2;
@@ -32,41 +34,55 @@ const REASON: usize = 300;
 
 /// Sends requests.
 #[derive(Clone)]
-pub(crate) struct Http {
+pub struct Http {
     tls: TlsConnector,
     deadline: Duration,
 }
 
 /// What was answered.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub struct Answer {
     /// Shown with our own words for it: the server's phrase is not kept.
-    pub(crate) status: StatusCode,
-    pub(crate) body: Bytes,
+    pub status: StatusCode,
+    /// `Retry-After`, as it came: seconds, or a date.
+    pub retry_after: Option<HeaderValue>,
+    /// What it says.
+    pub body: Bytes,
 }
 
 /// Why nothing was answered. Never names the URL: what it is about does, without its secrets.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum HttpError {
+pub enum HttpError {
+    /// Nothing, or not all, within the deadline.
     #[error("no answer within {} ms", .0.as_millis())]
     Late(Duration),
+    /// No address of the name took a connection.
     #[error("no connection to {to}")]
     Connect {
+        /// Host and port.
         to: String,
+        /// What the last one said.
         #[source]
         source: std::io::Error,
     },
+    /// A connection, but not to whom it should be.
     #[error("no TLS with {to}")]
     Tls {
+        /// Host and port.
         to: String,
+        /// What is wrong.
         #[source]
         source: std::io::Error,
     },
+    /// The connection ended within the exchange.
     #[error("the connection broke")]
     Broken(#[source] hyper::Error),
+    /// The answer's head came, its body did not.
     #[error("the answer is cut off, or longer than {limit} bytes")]
     Body {
+        /// How much is read at most.
         limit: usize,
+        /// What is wrong.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -101,7 +117,7 @@ pub enum HttpSetupError {
 
 impl Http {
     /// Each request ends within `deadline`. Trusts `ca`, or the system's authorities.
-    pub(crate) fn new(ca: Option<&Path>, deadline: Duration) -> Result<Self, HttpSetupError> {
+    pub fn new(ca: Option<&Path>, deadline: Duration) -> Result<Self, HttpSetupError> {
         let roots = match ca {
             Some(file) => authority(file)?,
             None => system_roots(),
@@ -120,12 +136,13 @@ impl Http {
         })
     }
 
-    pub(crate) fn deadline(&self) -> Duration {
+    /// Within which each request ends.
+    pub fn deadline(&self) -> Duration {
         self.deadline
     }
 
     /// Sends a request to `base`'s host; the answer may be `limit` bytes long.
-    pub(crate) async fn send(
+    pub async fn send(
         &self,
         base: &Base,
         mut request: Request<Full<Bytes>>,
@@ -163,7 +180,7 @@ impl Http {
 
 impl Answer {
     /// What it says, in one line.
-    pub(crate) fn says(&self) -> String {
+    pub fn says(&self) -> String {
         let text = String::from_utf8_lossy(&self.body);
         let words: Vec<&str> = text.split_whitespace().collect();
         let text: String = words
@@ -217,12 +234,17 @@ where
     let answer = async {
         let answer = sender.send_request(request).await.map_err(HttpError::Broken)?;
         let status = answer.status();
+        let retry_after = answer.headers().get(RETRY_AFTER).cloned();
         let body = Limited::new(answer.into_body(), limit)
             .collect()
             .await
             .map_err(|source| HttpError::Body { limit, source })?
             .to_bytes();
-        Ok(Answer { status, body })
+        Ok(Answer {
+            status,
+            retry_after,
+            body,
+        })
     };
     let (mut answer, mut connection) = (std::pin::pin!(answer), std::pin::pin!(connection));
     let mut open = true;
@@ -260,7 +282,7 @@ fn system_roots() -> RootCertStore {
 }
 
 /// An error with its causes.
-pub(crate) fn whole(error: &dyn std::error::Error) -> String {
+pub fn whole(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -9,7 +9,7 @@ mod board;
 mod command;
 mod consul;
 pub mod haproxy;
-mod http;
+pub mod http;
 mod keep;
 mod picture;
 mod secret;

@@ -4,36 +4,30 @@
 //! Any POST may arrive twice or late (a time-out does not say whether it arrived), hence the `Idempotency-Key`, and the epoch by
 //! which a receiver tells what is old.
 //!
-//! With a secret each POST is signed: `X-Redis-Zk-Signature` is `sha256=` and, in hexadecimal digits, the HMAC-SHA256, keyed with the
-//! secret, of the value of `X-Redis-Zk-Timestamp` (seconds since 1970), a full stop, and the body. A receiver computes the same, compares in
-//! constant time, and refuses a timestamp that is minutes off.
+//! With a secret each POST is signed: see `http/sign.rs`.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
-use aws_lc_rs::hmac;
 use futures_util::StreamExt;
 use futures_util::stream::iter;
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderName};
+use hyper::header::CONTENT_TYPE;
 use hyper::{Request, StatusCode};
 use serde::Serialize;
 use tokio::time::Instant;
 use topology::{Addr, Epoch, MasterName};
 
-use crate::http::{Base, Http, HttpSetupError, whole};
+use crate::http::{
+    Base, Http, HttpSetupError, IDEMPOTENCY_KEY, SIGNATURE, TIMESTAMP, seconds, signature, whole,
+};
 use crate::picture::{Group, Picture};
 use crate::secret::Secret;
 use crate::sink::{Brought, Sink, SinkError};
 use crate::time::{rfc3339, rfc3339_ms};
 use crate::told::{Failure, Told};
-
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-const TIMESTAMP: HeaderName = HeaderName::from_static("x-redis-zk-timestamp");
-const SIGNATURE: HeaderName = HeaderName::from_static("x-redis-zk-signature");
 
 /// So many groups are told at once.
 const AT_ONCE: usize = 8;
@@ -92,11 +86,7 @@ impl WebhookSink {
 
     fn request(&self, group: &Group, now: SystemTime) -> Result<Request<Full<Bytes>>, String> {
         let body = body(group, self.told.previous(&group.name), now);
-        let seconds = now
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs()
-            .to_string();
+        let seconds = seconds(now);
         let mut request = Request::post(self.base.path_and_query())
             .header(CONTENT_TYPE, "application/json")
             .header(IDEMPOTENCY_KEY, format!("{}-{}", group.name, group.master.epoch))
@@ -215,23 +205,10 @@ fn body(group: &Group, previous: Option<&Addr>, now: SystemTime) -> Vec<u8> {
     serde_json::to_vec(&post).unwrap_or_default()
 }
 
-/// See the head of this file.
-fn signature(secret: &Secret, timestamp: &str, body: &[u8]) -> String {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.reveal().as_bytes());
-    let mut context = hmac::Context::with_key(&key);
-    context.update(timestamp.as_bytes());
-    context.update(b".");
-    context.update(body);
-    let mut text = "sha256=".to_owned();
-    for byte in context.sign().as_ref() {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use super::*;
     use crate::picture::testing::group;
 
@@ -259,16 +236,6 @@ mod tests {
         );
         let first = String::from_utf8(body(&group("sessions", 7), None, now)).unwrap();
         assert!(!first.contains("previous"), "{first}");
-    }
-
-    #[test]
-    fn the_signature_is_what_others_compute() {
-        // printf '1700000000.{"epoch":7}' | openssl dgst -sha256 -hmac s3cr3t
-        let signed = signature(&Secret::new("s3cr3t"), "1700000000", br#"{"epoch":7}"#);
-        assert_eq!(
-            signed,
-            "sha256=59bbc438b40ddd60b6602606a96ef565da79285c0680c55b2800aa1a72212d5c"
-        );
     }
 
     #[test]

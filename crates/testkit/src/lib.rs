@@ -23,6 +23,7 @@
 
 mod browser;
 mod clock;
+mod collector;
 mod consul;
 mod ensemble;
 pub mod events;
@@ -38,6 +39,7 @@ mod process;
 mod program;
 mod redis;
 mod redis_client;
+mod relay;
 mod sentinel;
 mod sentinel_client;
 mod simulated;
@@ -49,6 +51,7 @@ mod zookeeper;
 
 pub use self::browser::Browser;
 pub use self::clock::JumpingClock;
+pub use self::collector::Collector;
 pub use self::consul::{Consul, ConsulMood, ConsulRequest, PublishedConsulApi};
 pub use self::ensemble::Ensemble;
 pub use self::eventually::{Answer, eventually};
@@ -60,6 +63,7 @@ pub use self::process::{Exit, Launch, Process};
 pub use self::program::{Program, Running};
 pub use self::redis::{Redis, RedisBuilder};
 pub use self::redis_client::RedisClient;
+pub use self::relay::Relay;
 pub use self::sentinel::{Sentinel, SentinelBuilder};
 pub use self::sentinel_client::SentinelClient;
 pub use self::simulated::SimulatedGroups;

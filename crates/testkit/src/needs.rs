@@ -27,6 +27,8 @@ pub enum Need {
     Openssl,
     /// `prometheus`, and `promtool`, which reads what it reads.
     Prometheus,
+    /// `strace`, which kills a program at a system call.
+    Strace,
     /// `chromium`, without a window.
     Chromium,
 }
@@ -52,6 +54,7 @@ impl Need {
             Need::Compiler => tool("cc", "gcc"),
             Need::Openssl => tool("openssl", "openssl"),
             Need::Prometheus => tool("promtool", "prometheus").or_else(|| tool("prometheus", "prometheus")),
+            Need::Strace => tool("strace", "strace"),
             Need::Chromium => tool("chromium", "chromium"),
         }
     }

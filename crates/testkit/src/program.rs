@@ -163,7 +163,7 @@ impl Drop for Running {
 }
 
 /// Tests lie in `target/<profile>/deps`, examples in `…/examples`, programs above them; or where `TESTKIT_PROGRAMS` says.
-fn built(name: &str) -> PathBuf {
+pub(crate) fn built(name: &str) -> PathBuf {
     if let Some(dir) = env::var_os("TESTKIT_PROGRAMS") {
         return PathBuf::from(dir).join(name);
     }

@@ -1,5 +1,6 @@
 //! Questions to one Redis, whoever started it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use redis::{RedisResult, Value};
@@ -68,6 +69,12 @@ impl RedisClient {
             .await
             .unwrap_or_else(|error| panic!("GET {key} at {}: {error}", self.addr));
         (value != Value::Nil).then(|| text(&value))
+    }
+
+    /// A hash, whole; empty where there is none.
+    pub async fn hash(&self, key: &str) -> BTreeMap<String, String> {
+        let answer = self.command(&["HGETALL", key]).await.expect("a hash");
+        redis::from_redis_value(answer).expect("fields and values")
     }
 
     /// Waits until it is a replica of `master` with the link up.

@@ -25,6 +25,7 @@ pub struct SentinelBuilder {
     redis_password: Option<String>,
     password: Option<String>,
     lines: Vec<String>,
+    env: Vec<(String, String)>,
 }
 
 /// A running Sentinel in its own directory. Dropping it kills it.
@@ -85,8 +86,15 @@ impl SentinelBuilder {
         self
     }
 
+    /// A variable of its environment, which its scripts inherit.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// Starts it and waits until it answers PING.
-    pub async fn start(self) -> Sentinel {
+    pub async fn start(mut self) -> Sentinel {
         demand(Need::Sentinel);
         let dir = directory("sentinel");
         let port = self.port.unwrap_or_else(ports::free);
@@ -97,7 +105,7 @@ impl SentinelBuilder {
             name: format!("redis-sentinel {addr}"),
             program: find("redis-server").expect("demanded above"),
             args: vec![config.into(), "--sentinel".into()],
-            env: Vec::new(),
+            env: std::mem::take(&mut self.env),
             log: dir.path().join("log"),
             dir: dir.path().to_owned(),
         });
@@ -163,6 +171,7 @@ impl Sentinel {
             redis_password: None,
             password: None,
             lines: Vec::new(),
+            env: Vec::new(),
         }
     }
 

@@ -21,6 +21,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("sinks", &["topology", "supervisor"]),
     // what we do
     ("failover", &["topology", "zkpaths", "registry", "instance"]),
+    ("eventilator", &["topology", "instance", "sinks", "supervisor"]),
     // the programs
     ("program", &["settings", "registry", "instance", "supervisor"]),
     ("redis-wrapper", EVERYTHING_BELOW),

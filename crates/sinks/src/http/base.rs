@@ -12,7 +12,7 @@ use super::HttpSetupError;
 
 /// A URL, taken apart.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Base {
+pub struct Base {
     tls: bool,
     host: String,
     port: u16,
@@ -22,7 +22,7 @@ pub(crate) struct Base {
 
 impl Base {
     /// Reads a URL; `what` names it in what is said about it.
-    pub(crate) fn read(what: &str, url: &str) -> Result<Self, HttpSetupError> {
+    pub fn read(what: &str, url: &str) -> Result<Self, HttpSetupError> {
         let wrong = |problem: &str| HttpSetupError::Address {
             what: what.to_owned(),
             problem: problem.to_owned(),
@@ -61,6 +61,7 @@ impl Base {
         })
     }
 
+    /// Whether it is https.
     pub(crate) fn tls(&self) -> bool {
         self.tls
     }
@@ -73,16 +74,18 @@ impl Base {
         self.port
     }
 
-    pub(crate) fn path_and_query(&self) -> &str {
+    /// What a request line asks for.
+    pub fn path_and_query(&self) -> &str {
         &self.path_and_query
     }
 
-    pub(crate) fn basic(&self) -> Option<HeaderValue> {
+    /// The user and the password, as a header says them.
+    pub fn basic(&self) -> Option<HeaderValue> {
         self.basic.clone()
     }
 
     /// Host and port.
-    pub(crate) fn place(&self) -> String {
+    pub fn place(&self) -> String {
         if self.host.contains(':') {
             format!("[{}]:{}", self.host, self.port)
         } else {
@@ -91,7 +94,7 @@ impl Base {
     }
 
     /// Scheme, host and port: all of it that may be shown.
-    pub(crate) fn origin(&self) -> String {
+    pub fn origin(&self) -> String {
         let scheme = if self.tls { "https" } else { "http" };
         let usual = if self.tls { 443 } else { 80 };
         let place = self.place();
