@@ -89,6 +89,7 @@ pub fn call(
                 sentinel: answer.sentinel,
                 seen: answer.seen,
                 host: config::host_name(),
+                takers: config.takers(call.event()),
             }
         }
         Err(problem) => {

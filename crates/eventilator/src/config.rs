@@ -9,8 +9,9 @@ use sinks::Secret;
 use topology::Addr;
 
 use crate::mode::Mode;
-use crate::receivers::{ExecConfig, HttpConfig, SensuConfig, SlackConfig, SyslogConfig};
+use crate::receivers::{ExecConfig, HttpConfig, Sensu, SensuConfig, SlackConfig, SyslogConfig};
 use crate::spool::Limits;
+use crate::store;
 
 mod file;
 mod receivers;
@@ -121,6 +122,24 @@ pub enum Clock {
     Local,
     /// UTC.
     Utc,
+}
+
+impl Config {
+    /// The names of the receivers that want an event, without making any of them.
+    pub fn takers(&self, event: &str) -> Vec<String> {
+        let counts = self.store.as_ref().is_some_and(|store| store.counts) && store::counts(event);
+        let store = counts.then_some(store::NAME).into_iter();
+        let sensu = self.sensu.iter().filter(|_| Sensu::has_check(event));
+        let named = (self.slack.iter().map(|sink| (&sink.name, &sink.trigger)))
+            .chain(sensu.map(|sink| (&sink.name, &sink.trigger)))
+            .chain(self.http.iter().map(|sink| (&sink.name, &sink.trigger)))
+            .chain(self.syslog.iter().map(|sink| (&sink.name, &sink.trigger)))
+            .chain(self.exec.iter().map(|sink| (&sink.name, &sink.trigger)));
+        let wanting = named
+            .filter(|(_, trigger)| trigger.takes(event))
+            .map(|(name, _)| name.as_str());
+        store.chain(wanting).map(str::to_owned).collect()
+    }
 }
 
 /// A configuration, and what is odd about it.

@@ -17,8 +17,8 @@ use crate::config::Config;
 use crate::identity::{self, NO_GROUP, Report};
 use crate::lock::{DrainLock, Nudge, Nudged};
 use crate::message::Call;
-use crate::outlets::{Outlets, takers};
-use crate::spool::{Spool, SpoolError, Spooled};
+use crate::outlets::Outlets;
+use crate::spool::{Sharing, Spool, SpoolError, Spooled};
 use crate::store::{self, Store};
 
 mod deliver;
@@ -34,8 +34,10 @@ const IDLE: Duration = Duration::from_secs(2);
 const LINGER: Duration = Duration::from_secs(60 * 60);
 /// Old events and marks are looked for so often.
 const TRIM: Duration = Duration::from_secs(60);
-/// Deliveries that have begun when it is enough may end, for so long.
-const FINISH: Duration = Duration::from_secs(30);
+/// Deliveries that have begun when it is enough may end: in their own time, and so much for noting that.
+const FINISH: Duration = Duration::from_secs(15);
+/// But no longer where we are told to stop: service managers wait for a minute and a half.
+const STOP: Duration = Duration::from_secs(80);
 
 /// How long to go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,6 +139,9 @@ impl Drain {
                 return Ok(Ended::Enough);
             }
         }
+        if self.store.is_none() {
+            self.spool(Spool::own_book_only)?;
+        }
         let nudged = Nudged::listen(&self.config.spool, lock);
         if matches!(until, Until::Drained(_)) {
             self.spool(Spool::all_due)?;
@@ -159,7 +164,17 @@ impl Drain {
         };
         // What has begun is brought to its end: a delivery that nobody noted would be made again.
         self.closing.send_replace(true);
-        let _ = timeout(FINISH, all).await;
+        let longest = self.outlets.iter().map(|sink| sink.deadline()).max();
+        let finish = longest.unwrap_or_default() + FINISH;
+        let _ = timeout(
+            if matches!(ended, Ok(Ended::Stopped)) {
+                finish.min(STOP)
+            } else {
+                finish
+            },
+            all,
+        )
+        .await;
         ended
     }
 
@@ -256,8 +271,13 @@ impl Drain {
         let group = group(&call);
         let mut book = self.spool(|spool| spool.book(group))?;
         let identity = identity::judge(&mut book, &report(telling, &call));
-        let takers = takers(&self.config, &self.outlets, call.event());
-        self.spool(|spool| spool.judged(spooled.seq, group, &book, &identity, &takers))
+        let own = self.config.takers(call.event());
+        let takers = own.iter().chain(&telling.takers).map(String::as_str).collect();
+        let sharing = match self.store {
+            Some(_) => Sharing::Store,
+            None => Sharing::Own,
+        };
+        self.spool(|spool| spool.judged(spooled.seq, group, &book, &identity, &takers, sharing))
     }
 }
 

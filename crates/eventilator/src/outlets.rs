@@ -3,7 +3,6 @@
 use crate::config::Config;
 use crate::receivers::{Exec, Http, Sensu, SetupError, Slack, Syslog};
 use crate::sink::Sink;
-use crate::store;
 
 /// All that events are delivered to, but for the store.
 pub type Outlets = Vec<Box<dyn Sink>>;
@@ -40,14 +39,4 @@ fn keep<S: Sink + 'static>(made: Result<S, SetupError>, sinks: &mut Outlets, pro
         Ok(sink) => sinks.push(Box::new(sink)),
         Err(problem) => problems.push(problem),
     }
-}
-
-/// The names of those that want an event, the store's among them.
-pub fn takers<'a>(config: &Config, outlets: &'a Outlets, event: &str) -> Vec<&'a str> {
-    let counts = config.store.as_ref().is_some_and(|store| store.counts) && store::counts(event);
-    let others = outlets
-        .iter()
-        .filter(|sink| sink.wants(event))
-        .map(|sink| sink.name());
-    counts.then_some(store::NAME).into_iter().chain(others).collect()
 }

@@ -3,6 +3,7 @@
 //! SQLite, because sixteen calls write at once while a drainer reads, each commit must survive a kill at any write, and it costs one fsync
 //! (WAL, `synchronous=FULL`). A call only inserts. Everything else is done by the one that holds the spool's [lock](crate::lock).
 
+use std::collections::BTreeSet;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -39,6 +40,15 @@ pub struct Limits {
     pub events: u64,
     /// Events older than this are dropped: nobody wants last month's alarm.
     pub age: Duration,
+}
+
+/// Whose book says which event it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// The spool's own: there is no store.
+    Own,
+    /// That in the store, which is to be asked.
+    Store,
 }
 
 /// An event in the spool.
@@ -130,15 +140,43 @@ impl Spool {
 
     /// The oldest event whose identity by the shared book is not known yet.
     pub fn unshared(&mut self) -> Result<Option<Spooled>, SpoolError> {
-        self.read(|tx| {
+        let row = self.read(|tx| {
             let row: Option<(i64, String)> = tx
                 .prepare_cached("SELECT seq, body FROM event WHERE id IS NOT NULL AND shared IS NULL ORDER BY seq LIMIT 1")?
                 .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
                 .optional()?;
-            Ok(row.and_then(|(seq, body)| {
-                let telling = Telling::from_json(&body)?;
-                Some(Spooled { seq, telling })
-            }))
+            Ok(row)
+        })?;
+        let Some((seq, body)) = row else { return Ok(None) };
+        match Telling::from_json(&body) {
+            Some(telling) => Ok(Some(Spooled { seq, telling })),
+            None => self.forget_unreadable(seq).map(|()| None),
+        }
+    }
+
+    /// Written by a newer version, or by nobody: it cannot be delivered, and must not stop the others.
+    fn forget_unreadable(&mut self, seq: i64) -> Result<(), SpoolError> {
+        self.write("it cannot be written", |tx| {
+            tx.execute("DELETE FROM event WHERE seq = ?1", [seq])?;
+            tx.execute("DELETE FROM turn WHERE seq = ?1", [seq])?;
+            tx.execute("DELETE FROM alone WHERE seq = ?1", [seq])?;
+            turns::add(tx, Counter::Unreadable, 1)
+        })
+    }
+
+    /// There is no store any more: the spool's own book is the one that counts, and nobody is to be told.
+    pub fn own_book_only(&mut self) -> Result<(), SpoolError> {
+        self.write("it cannot be written", |tx| {
+            tx.execute("DELETE FROM alone", [])?;
+            tx.execute(
+                "UPDATE event SET shared = id WHERE id IS NOT NULL AND shared IS NULL",
+                [],
+            )?;
+            tx.execute(
+                "DELETE FROM event WHERE id IS NOT NULL AND seq NOT IN (SELECT seq FROM turn)",
+                [],
+            )
+            .map(drop)
         })
     }
 
@@ -174,23 +212,34 @@ impl Spool {
         })
     }
 
-    /// Notes which event it is, what the group's book says now, and which sinks shall have it.
+    /// Notes which event it is, what the group's book says now, and which sinks shall have it. An event that no sink wants stays until the shared
+    /// book has heard of it: what goes without a word must have gone there too.
     pub fn judged(
         &mut self,
         seq: i64,
         group: &str,
         book: &Book,
         identity: &Identity,
-        sinks: &[&str],
+        sinks: &BTreeSet<&str>,
+        sharing: Sharing,
     ) -> Result<(), SpoolError> {
+        let shared = match sharing {
+            Sharing::Own => Some(&identity.id),
+            Sharing::Store => None,
+        };
         let body = serde_json::to_string(book).unwrap_or_default();
         self.write("it cannot be written", |tx| {
             tx.prepare_cached(
                 "INSERT INTO book (pod, body) VALUES (?1, ?2) ON CONFLICT (pod) DO UPDATE SET body = ?2",
             )?
             .execute(params![group, body])?;
-            tx.prepare_cached("UPDATE event SET id = ?2, epoch = ?3 WHERE seq = ?1")?
-                .execute(params![seq, identity.id, identity.epoch.map(u64::cast_signed)])?;
+            tx.prepare_cached("UPDATE event SET id = ?2, epoch = ?3, shared = ?4 WHERE seq = ?1")?
+                .execute(params![
+                    seq,
+                    identity.id,
+                    identity.epoch.map(u64::cast_signed),
+                    shared
+                ])?;
             for sink in sinks {
                 tx.prepare_cached("INSERT OR IGNORE INTO turn (seq, sink) VALUES (?1, ?2)")?
                     .execute(params![seq, sink])?;

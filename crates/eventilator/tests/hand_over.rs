@@ -74,6 +74,37 @@ async fn who_knows_no_receiver_drops_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_judges_an_event_does_not_decide_who_wants_it() {
+    let (of_sentinel, of_the_shell) = (Collector::start().await, Collector::start().await);
+    let relay = Relay::new().env("EVENTILATOR_HTTP_NAME", "of-sentinel");
+    let mut call = relay.command("eventilator", &ODOWN);
+    // The drainer that the call leaves behind must not be first: it has no program to run.
+    call.env("EVENTILATOR_HTTP_URL", of_sentinel.url())
+        .env("EVENTILATOR_HTTP_NAME", "of-sentinel");
+    let lock = std::fs::create_dir_all(relay.dir().join("spool"))
+        .and_then(|()| std::fs::File::create(relay.dir().join("spool/eventilator.lock")))
+        .unwrap();
+    lock.lock().unwrap();
+    assert!(call.status().unwrap().success());
+    drop(lock);
+    let mut drain = relay.command("eventilator", &["drain", "--wait", "2s", "--mode", "eventilator"]);
+    drain
+        .env("EVENTILATOR_HTTP_URL", of_the_shell.url())
+        .env("EVENTILATOR_HTTP_NAME", "of-the-shell");
+    assert_eq!(
+        drain.output().unwrap().status.code(),
+        Some(1),
+        "one receiver still lacks it"
+    );
+    arrived(&of_the_shell, 1).await;
+    relay.kill_drainers();
+    let mut drain = relay.command("eventilator", &["drain", "--mode", "eventilator"]);
+    drain.env("EVENTILATOR_HTTP_URL", of_sentinel.url());
+    assert_eq!(drain.output().unwrap().status.code(), Some(0));
+    arrived(&of_sentinel, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_configuration_that_is_mended_is_used_by_who_delivers_already() {
     let (wrong, right) = (Collector::start().await, Collector::start().await);
     wrong.set_away(true);

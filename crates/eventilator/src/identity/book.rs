@@ -229,6 +229,11 @@ impl Book {
     fn forget_old(&mut self, at: Timestamp) {
         let old = at.saturating_sub(TALLY_AGE).unwrap_or(Timestamp::MIN);
         self.tallies.retain(|tally| tally.at > old);
+        // Of what is over for long only the number counts.
+        let over = at.saturating_sub(ONCE).unwrap_or(Timestamp::MIN);
+        for tally in self.tallies.iter_mut().filter(|tally| tally.at < over) {
+            tally.tellers.clear();
+        }
         if self.tallies.len() >= TALLIES {
             self.tallies.sort_by_key(|tally| tally.at);
             self.tallies.remove(0);
@@ -278,6 +283,12 @@ impl Tally {
 
     fn note(&mut self, by: &str, n: u64, at: Timestamp, count: Count) {
         self.at = self.at.max(at);
+        if count == Count::Goes && !self.tellers.iter().any(|teller| teller.by == by) {
+            // It told of the coming under another name: it could not be asked for its own one of the two times.
+            for teller in &mut self.tellers {
+                teller.on = false;
+            }
+        }
         let on = count == Count::Comes;
         match self.tellers.iter_mut().find(|teller| teller.by == by) {
             // A repeated call does not make what it repeats any younger.

@@ -157,6 +157,18 @@ fn every_sentinels_attempt_is_its_own() {
 }
 
 #[test]
+fn an_end_told_without_a_name_ends_it_too() {
+    let mut book = Book::default();
+    let down = call("+sdown", "master m1 10.0.0.1 6379");
+    let up = call("-sdown", "master m1 10.0.0.1 6379");
+    let seen = seen(A, 3);
+    let first = tell(&mut book, 0, "s1", &down, Some(&seen));
+    // It could not be asked for its run id just then.
+    tell(&mut book, 20, "host/127.0.0.1:26379", &up, Some(&seen));
+    assert_ne!(tell(&mut book, 60, "s1", &down, Some(&seen)), first);
+}
+
+#[test]
 fn a_sentinel_that_begins_anew_has_forgotten_whom_it_held_for_down() {
     let mut book = Book::default();
     let down = call("+sdown", "slave 10.0.0.2:6379 10.0.0.2 6379 @ m1 10.0.0.1 6379");

@@ -109,6 +109,14 @@ impl Sensu {
         })
     }
 
+    /// Whether there is a check for this event.
+    pub fn has_check(event: &str) -> bool {
+        matches!(
+            event,
+            "+odown" | "-odown" | "-failover-abort-no-good-slave" | "+promoted-slave" | "+switch-master"
+        )
+    }
+
     fn row(&self, event: &str) -> Option<Row<'_>> {
         let down = Row {
             name: "redis-master-down",
@@ -195,7 +203,7 @@ impl Sink for Sensu {
     }
 
     fn wants(&self, event: &str) -> bool {
-        self.config.trigger.takes(event) && self.row(event).is_some()
+        self.config.trigger.takes(event) && Self::has_check(event)
     }
 
     fn deadline(&self) -> Duration {

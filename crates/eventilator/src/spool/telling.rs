@@ -22,6 +22,9 @@ pub struct Telling {
     pub seen: Option<Seen>,
     /// The host's name.
     pub host: String,
+    /// The receivers that want it by the configuration of the call. Who delivers may know another one, and adds its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub takers: Vec<String>,
 }
 
 impl Telling {

@@ -17,6 +17,7 @@ fn telling(n: i64) -> Telling {
         sentinel: "s1".to_owned(),
         seen: None,
         host: "h".to_owned(),
+        takers: Vec::new(),
     }
 }
 
@@ -39,11 +40,22 @@ fn open() -> (tempfile::TempDir, Spool) {
 
 /// Puts an event in and judges it for these sinks.
 fn judged(spool: &mut Spool, n: i64, sinks: &[&str]) -> i64 {
+    judged_by(spool, n, sinks, Sharing::Own)
+}
+
+fn judged_by(spool: &mut Spool, n: i64, sinks: &[&str], sharing: Sharing) -> i64 {
     spool.put(&telling(n)).unwrap();
     let spooled = spool.unjudged().unwrap().unwrap();
     assert_eq!(spooled.telling, telling(n));
     spool
-        .judged(spooled.seq, "m", &Book::default(), &identity(n), sinks)
+        .judged(
+            spooled.seq,
+            "m",
+            &Book::default(),
+            &identity(n),
+            &sinks.iter().copied().collect(),
+            sharing,
+        )
         .unwrap();
     spooled.seq
 }
@@ -156,9 +168,28 @@ fn a_sink_that_is_not_named_holds_up_nobody_and_loses_nothing() {
 }
 
 #[test]
+fn what_nobody_wants_stays_until_the_shared_book_has_heard_of_it() {
+    let (_dir, mut spool) = open();
+    let seq = judged_by(&mut spool, 1, &[], Sharing::Store);
+    assert_eq!(spool.unshared().unwrap().unwrap().seq, seq);
+    assert_eq!(spool.waiting().unwrap(), (0, 0), "and nobody waits for it");
+    spool.share(seq, "shared", None).unwrap();
+    assert_eq!(spool.unshared().unwrap(), None);
+    // Without a store any more there is nothing to wait for either.
+    judged_by(&mut spool, 2, &[], Sharing::Store);
+    judged_by(&mut spool, 3, &["a"], Sharing::Store);
+    spool.own_book_only().unwrap();
+    assert_eq!(spool.unshared().unwrap(), None);
+    assert_eq!(
+        spool.next_turn("a", at(4)).unwrap().unwrap().shared.as_deref(),
+        Some("id3")
+    );
+}
+
+#[test]
 fn what_was_delivered_without_the_store_stays_until_the_store_knows() {
     let (_dir, mut spool) = open();
-    let seq = judged(&mut spool, 1, &["a"]);
+    let seq = judged_by(&mut spool, 1, &["a"], Sharing::Store);
     let turn = spool.next_turn("a", at(2)).unwrap().unwrap();
     spool.took(&turn, "a", &Outcome::DeliveredAlone, at(2)).unwrap();
     let (spooled, shared, sink) = spool.alone().unwrap().unwrap();

@@ -92,7 +92,7 @@ pub(super) fn forget_dropped(tx: &Transaction<'_>, dropped: u64) -> rusqlite::Re
 
 /// An event that no sink lacks is gone.
 pub(super) fn tidy_event(tx: &Transaction<'_>, seq: i64) -> rusqlite::Result<()> {
-    tx.prepare_cached("DELETE FROM event WHERE seq = ?1 AND id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM turn WHERE seq = ?1) \
+    tx.prepare_cached("DELETE FROM event WHERE seq = ?1 AND shared IS NOT NULL AND NOT EXISTS (SELECT 1 FROM turn WHERE seq = ?1) \
          AND NOT EXISTS (SELECT 1 FROM alone WHERE seq = ?1)")?
         .execute([seq])
         .map(drop)
@@ -101,7 +101,7 @@ pub(super) fn tidy_event(tx: &Transaction<'_>, seq: i64) -> rusqlite::Result<()>
 impl Spool {
     /// What this sink shall be given next, of what is due. The oldest first, but one that fails does not stop the others.
     pub fn next_turn(&mut self, sink: &str, now: Timestamp) -> Result<Option<Turn>, SpoolError> {
-        self.read(|tx| {
+        let found = self.read(|tx| {
             tx.prepare_cached(
                 "SELECT event.seq, event.body, event.id, event.shared, event.epoch, turn.tries FROM turn \
                  JOIN event ON event.seq = turn.seq WHERE turn.sink = ?1 AND (turn.due <= ?2 OR turn.due > ?3) AND event.id IS NOT NULL \
@@ -109,8 +109,12 @@ impl Spool {
             )?
             .query_row(params![sink, now.as_millisecond(), later(now, LATEST)], turn)
             .optional()
-        })
-        .map(Option::flatten)
+        })?;
+        match found {
+            Some(Err(seq)) => self.forget_unreadable(seq).map(|()| None),
+            Some(Ok(turn)) => Ok(Some(turn)),
+            None => Ok(None),
+        }
     }
 
     /// When this sink has something to do next.
@@ -179,8 +183,8 @@ impl Spool {
     pub fn share(&mut self, seq: i64, shared: &str, epoch: Option<u64>) -> Result<(), SpoolError> {
         self.write("it cannot be written", |tx| {
             tx.prepare_cached("UPDATE event SET shared = ?2, epoch = coalesce(?3, epoch) WHERE seq = ?1")?
-                .execute(params![seq, shared, epoch.map(u64::cast_signed)])
-                .map(drop)
+                .execute(params![seq, shared, epoch.map(u64::cast_signed)])?;
+            tidy_event(tx, seq)
         })
     }
 
@@ -200,7 +204,7 @@ impl Spool {
                 tx.prepare_cached("DELETE FROM turn WHERE seq = ?1 AND sink = ?2")?
                     .execute(params![seq, sink])?;
                 if *outcome == Outcome::DeliveredAlone {
-                    tx.prepare_cached("INSERT OR IGNORE INTO alone (seq, sink) VALUES (?1, ?2)")?
+                    tx.prepare_cached("INSERT OR IGNORE INTO alone (seq, sink) SELECT ?1, ?2 WHERE EXISTS (SELECT 1 FROM event WHERE seq = ?1)")?
                         .execute(params![seq, sink])?;
                 }
                 tidy_event(tx, seq)?;
@@ -271,7 +275,7 @@ impl Spool {
     pub fn waiting(&mut self) -> Result<(u64, u64), SpoolError> {
         self.read(|tx| {
             tx.query_row(
-                "SELECT coalesce(sum(id IS NULL), 0), coalesce(sum(id IS NOT NULL), 0) FROM event",
+                "SELECT (SELECT count(*) FROM event WHERE id IS NULL), (SELECT count(DISTINCT seq) FROM turn)",
                 [],
                 |row| Ok((row.get(0)?, row.get(1)?)),
             )
@@ -324,12 +328,13 @@ pub(super) fn timestamp(ms: i64) -> Timestamp {
     Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-fn turn(row: &Row<'_>) -> rusqlite::Result<Option<Turn>> {
+/// One turn; only the number of an event that cannot be read.
+fn turn(row: &Row<'_>) -> rusqlite::Result<Result<Turn, i64>> {
     let body: String = row.get(1)?;
     let Some(telling) = Telling::from_json(&body) else {
-        return Ok(None);
+        return Ok(Err(row.get(0)?));
     };
-    Ok(Some(Turn {
+    Ok(Ok(Turn {
         spooled: Spooled {
             seq: row.get(0)?,
             telling,

@@ -20,6 +20,8 @@ use crate::store::Store;
 
 /// Whether the configuration has changed is looked at so often.
 const LOOK: Duration = Duration::from_secs(1);
+/// A service that cannot use its spool or its configuration tries again after so long.
+const REST: Duration = Duration::from_secs(5);
 /// Somebody else's lock is tried so often.
 const LOCK: Duration = Duration::from_millis(100);
 
@@ -33,6 +35,10 @@ pub(super) fn deliver(modes: &[Mode], read: &Reading<'_>, until: Until, json: bo
         .enable_all()
         .build()
         .map_err(VerbError::System)?;
+    if until == Until::Stopped {
+        // At its start it ends with what is wrong; later it waits until that is mended.
+        super::read_all(modes, read)?;
+    }
     let code = runtime.block_on(async {
         let stop = supervisor::Stop::on_signals().map_err(VerbError::System)?;
         let all = modes.iter().map(|mode| one(*mode, read, until, stop.token()));
@@ -69,7 +75,14 @@ async fn one(mode: Mode, read: &Reading<'_>, until: Until, stop: CancellationTok
                     reason = chain(&problem),
                     "nothing is delivered; see eventilator --check"
                 );
-                return Err(problem);
+                if until != Until::Stopped {
+                    return Err(problem);
+                }
+                // A service goes on when it can.
+                tokio::select! {
+                    () = stop.cancelled() => return Ok(OK),
+                    () = sleep(REST) => {}
+                }
             }
         }
     }
@@ -117,8 +130,8 @@ async fn tenure(
     // A call may have found the lock taken just before it was let go; and what a person could not deliver is tried again.
     let left = drain.left()?;
     let goes_on = match until {
-        Until::Stopped => false,
-        Until::Idle => ended == Ended::Enough && left.unjudged > 0 && drain.can_deliver(),
+        // Where a service manager ends that one too, nothing is lost by it.
+        Until::Idle | Until::Stopped => left.unjudged > 0 && drain.can_deliver(),
         Until::Drained(_) => !left.nothing() && drain.can_deliver(),
     };
     if goes_on {
@@ -182,19 +195,27 @@ async fn lock(
     }
 }
 
+fn tell(reason: &str, told: &mut bool) {
+    if !std::mem::replace(told, true) {
+        warn!(
+            reason,
+            "the configuration has changed and cannot be used; the one before holds"
+        );
+    }
+}
+
 /// Returns when there is another configuration that can be used.
 async fn changed(current: &Config, read: &Reading<'_>) {
     let mut told = false;
     loop {
         sleep(LOOK).await;
         match read(current.mode) {
-            Ok(now) if now.config != *current && outlets(&now.config).is_ok() => return,
-            Ok(_) => told = false,
-            Err(problems) if !told => {
-                told = true;
-                warn!(reason = %problems, "the configuration has changed and cannot be used; the one before holds");
-            }
-            Err(_) => {}
+            Ok(now) if now.config == *current => told = false,
+            Ok(now) => match drain(now.config) {
+                Ok(_) => return,
+                Err(problem) => tell(&chain(&problem), &mut told),
+            },
+            Err(problems) => tell(&problems.to_string(), &mut told),
         }
     }
 }
