@@ -40,6 +40,8 @@ impl Hosts {
             }
             let mut sentinel = Sentinel::builder()
                 .monitor("master1", hosts.nodes[0].addr(), 2)
+                // Nobody but the test makes failovers here, however busy the machine is.
+                .down_after(Duration::from_secs(5))
                 .failover_timeout(FAILOVER_TIMEOUT);
             for (hook, name) in [
                 ("notification-script", "eventilator"),

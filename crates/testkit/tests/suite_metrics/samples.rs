@@ -19,11 +19,14 @@ const ADDED_TO_A_WRAPPER: &str = "group";
 pub(crate) struct Samples(BTreeMap<String, BTreeSet<(String, String)>>);
 
 impl Samples {
-    /// All that these pages show.
-    pub(crate) async fn of(pages: &[&Addr]) -> io::Result<Self> {
-        let mut samples = Self::default();
+    /// All that these pages show, and what a program prints that has none.
+    pub(crate) async fn of(pages: &[&Addr], printed: &str) -> io::Result<Self> {
+        let mut texts = vec![printed.to_owned()];
         for page in pages {
-            let page = http::get(page, "/metrics").await?.body;
+            texts.push(http::get(page, "/metrics").await?.body);
+        }
+        let mut samples = Self::default();
+        for page in texts {
             for sample in page
                 .lines()
                 .filter(|line| !line.starts_with('#'))
